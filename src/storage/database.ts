@@ -15,7 +15,7 @@ export interface NamedMigration {
   readonly class: new (...args: never[]) => Migration;
 }
 
-type Entities = NonNullable<NonNullable<ConstructorParameters<typeof PostgresOrm>[0]>['entities']>;
+type Entities = readonly NonNullable<NonNullable<ConstructorParameters<typeof PostgresOrm>[0]>['entities']>[number][];
 
 export interface DatabaseOptions {
   readonly target: { readonly kind: 'embedded'; readonly dataDir: string } | PostgresTarget;
@@ -59,7 +59,7 @@ export class Database {
   static async open(options: DatabaseOptions): Promise<Database> {
     const { target, log } = options;
     const base = {
-      entities: options.entities,
+      entities: [...options.entities],
       extensions: [Migrator],
       migrations: {
         migrationsList: options.migrations.map((one) => ({ name: one.name, class: one.class as never })),

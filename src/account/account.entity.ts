@@ -1,0 +1,54 @@
+// A person we know (OIDC: End-User). Everything another room needs to point at an account is its id; nothing points back from here.
+import { defineEntity, p } from '@mikro-orm/core';
+
+export const ACCOUNT_STATUSES = ['pending', 'active', 'locked', 'disabled', 'deleted'] as const;
+export type AccountStatus = (typeof ACCOUNT_STATUSES)[number];
+
+/** The `address` claim (OIDC Core 5.1.1), with its wire names. */
+export interface PostalAddress {
+  formatted?: string;
+  street_address?: string;
+  locality?: string;
+  region?: string;
+  postal_code?: string;
+  country?: string;
+}
+
+const AccountSchema = defineEntity({
+  name: 'Account',
+  properties: {
+    id: p.uuid().primary(),
+    /** The `sub` claim and the engine's account id. Never changes and is never used again. */
+    subject: p.string().unique(),
+    status: p.enum(ACCOUNT_STATUSES),
+    email: p.string().nullable(),
+    emailVerifiedAt: p.datetime().nullable(),
+    username: p.string().nullable(),
+    name: p.string().nullable(),
+    givenName: p.string().nullable(),
+    middleName: p.string().nullable(),
+    familyName: p.string().nullable(),
+    nickname: p.string().nullable(),
+    profile: p.string().nullable(),
+    picture: p.string().nullable(),
+    website: p.string().nullable(),
+    gender: p.string().nullable(),
+    birthdate: p.string().nullable(),
+    zoneinfo: p.string().nullable(),
+    locale: p.string().nullable(),
+    phoneNumber: p.string().nullable(),
+    phoneNumberVerifiedAt: p.datetime().nullable(),
+    address: p.json<PostalAddress>().nullable(),
+    createdAt: p.datetime(),
+    updatedAt: p.datetime(),
+    lastSignInAt: p.datetime().nullable(),
+    lastSignInNetwork: p.string().nullable(),
+    /** The client that brought the account here. */
+    sourceClientId: p.string().nullable(),
+    /** Goes up whenever a credential changes; what was bound to an older number is dead. */
+    credentialVersion: p.integer(),
+  },
+});
+
+export class Account extends AccountSchema.class {}
+AccountSchema.setClass(Account);

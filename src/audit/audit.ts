@@ -1,0 +1,70 @@
+// What happened, who did it and from where. Rows are written in the transaction of the change they tell of wherever there is one; nobody
+// edits or deletes them. It does not decide what is worth telling: the rooms above do.
+import type { Database, EntityManager } from '../storage/database.ts';
+
+export type Actor =
+  | { readonly kind: 'account' | 'client'; readonly id: string }
+  | { readonly kind: 'cli' | 'system' | 'anonymous' };
+
+/** Where a request came from, as far as it concerns the record. */
+export interface Origin {
+  readonly network?: string | undefined;
+  readonly userAgent?: string | undefined;
+  readonly requestId?: string | undefined;
+}
+
+export interface AuditRecord {
+  readonly actor: Actor;
+  /** `noun.verb`, for example `account.disable`. */
+  readonly action: string;
+  readonly target?: { readonly kind: string; readonly id: string };
+  readonly clientId?: string | undefined;
+  readonly origin?: Origin | undefined;
+  readonly result?: 'success' | 'failure';
+  /** A stable word, never text that somebody typed. */
+  readonly reason?: string | undefined;
+}
+
+const COLUMNS = `at, actor_kind, actor_id, action, target_kind, target_id, network, user_agent, client_id, request_id,
+  result, reason`;
+const INSERT = {
+  name: 'audit_insert',
+  text: `insert into audit_event (${COLUMNS}) values (now(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+};
+
+export class Audit {
+  readonly #database: Database;
+
+  constructor(parts: { readonly database: Database }) {
+    this.#database = parts.database;
+  }
+
+  /** @param em the transaction of the change; without it the row is written at once and on its own */
+  async record(event: AuditRecord, em?: EntityManager): Promise<void> {
+    const { actor, target, origin } = event;
+    const values = [
+      actor.kind,
+      'id' in actor ? actor.id : null,
+      event.action,
+      target?.kind ?? null,
+      target ? plain(target.id, 300) : null,
+      origin?.network ?? null,
+      origin?.userAgent === undefined ? null : plain(origin.userAgent, 300),
+      event.clientId === undefined ? null : plain(event.clientId, 200),
+      origin?.requestId ?? null,
+      event.result ?? 'success',
+      event.reason ?? null,
+    ];
+    if (em) {
+      const marks = values.map(() => '?').join(', ');
+      await em.execute(`insert into audit_event (${COLUMNS}) values (now(), ${marks})`, values);
+    } else {
+      await this.#database.sql.query(INSERT, values);
+    }
+  }
+}
+
+/** Without control and direction characters, which could fake a line of a log or of an export. */
+function plain(text: string, most: number): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ').slice(0, most);
+}

@@ -1,0 +1,56 @@
+// What a client may register, under the registered names of OIDC Registration and RFC 7591, plus a few of ours with the prefix `latchkey_`.
+// The protocol's own rules (redirect URIs, algorithms, combinations) are checked by the engine; here every name and size is.
+import { z } from 'zod';
+
+const text = (most: number) => z.string().trim().min(1).max(most);
+const uri = z.string().max(2048);
+const uris = z.array(uri).max(100);
+const names = z.array(text(200)).max(50);
+
+export const clientMetadataSchema = z.strictObject({
+  client_id: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,200}$/, 'visible ASCII without spaces, at most 200')
+    .optional(),
+  client_name: text(200).optional(),
+  client_uri: uri.optional(),
+  logo_uri: uri.optional(),
+  policy_uri: uri.optional(),
+  tos_uri: uri.optional(),
+  contacts: z.array(text(254)).max(20).optional(),
+  application_type: z.enum(['web', 'native']).optional(),
+  redirect_uris: uris.optional(),
+  post_logout_redirect_uris: uris.optional(),
+  initiate_login_uri: uri.optional(),
+  grant_types: names.optional(),
+  response_types: names.optional(),
+  scope: text(2000).optional(),
+  token_endpoint_auth_method: z.enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']).optional(),
+  token_endpoint_auth_signing_alg: text(20).optional(),
+  id_token_signed_response_alg: text(20).optional(),
+  userinfo_signed_response_alg: text(20).optional(),
+  introspection_signed_response_alg: text(20).optional(),
+  request_object_signing_alg: text(20).optional(),
+  jwks: z.object({ keys: z.array(z.record(z.string(), z.unknown())).max(20) }).optional(),
+  jwks_uri: uri.optional(),
+  subject_type: z.enum(['public', 'pairwise']).optional(),
+  sector_identifier_uri: uri.optional(),
+  default_max_age: z.int().min(0).max(31_536_000).optional(),
+  require_auth_time: z.boolean().optional(),
+  default_acr_values: names.optional(),
+  require_pushed_authorization_requests: z.boolean().optional(),
+  dpop_bound_access_tokens: z.boolean().optional(),
+  backchannel_logout_uri: uri.optional(),
+  backchannel_logout_session_required: z.boolean().optional(),
+  /** Consent is not asked: the app and the provider are one house. */
+  latchkey_first_party: z.boolean().optional(),
+  /** Exception by name for clients that cannot do PKCE. Never for public clients. */
+  latchkey_pkce_optional: z.boolean().optional(),
+  /** Origins of browser code that may call token, userinfo and revocation; redirect URIs' origins count anyway. */
+  latchkey_cors_origins: uris.optional(),
+});
+
+export type ClientMetadata = z.infer<typeof clientMetadataSchema>;
+
+/** Names of ours that the engine must carry along. */
+export const EXTRA_CLIENT_METADATA = ['latchkey_first_party', 'latchkey_pkce_optional', 'latchkey_cors_origins'];

@@ -1,0 +1,185 @@
+// Passwords: the rules they must keep, hashing with Argon2id, and checking in the same time for known and unknown accounts. Hashing runs
+// on Node's thread pool, so at most a few run at once and a bounded number waits. It does not count failures: see lockout.ts.
+import argon2 from 'argon2';
+import { Unavailable } from '../errors.ts';
+import type { Database, EntityManager } from '../storage/database.ts';
+import { Password } from './password.entity.ts';
+
+/** Before hashing: what is longer is refused unread, so that no megabytes reach the hash (bytes). */
+const MOST_BYTES = 1024;
+
+export interface PasswordSettings {
+  readonly policy: 'length' | 'strict' | 'classic' | 'nist';
+  readonly minLength: number;
+  readonly maxLength: number;
+  readonly hashMemoryKib: number;
+  readonly hashIterations: number;
+  readonly hashParallelism: number;
+  /** Hashes at once, and how many may wait for their turn. */
+  readonly hashConcurrency: number;
+  readonly hashQueue: number;
+}
+
+/** Why a new password is refused; each is a translation key below `password.problem`. */
+export type PasswordProblem = 'too-short' | 'too-long' | 'needs-kinds' | 'too-common';
+
+const FIND_HASH = { name: 'password_by_account', text: 'select hash from password where account_id = $1' };
+const REHASH = {
+  name: 'password_rehash',
+  text: 'update password set hash = $3 where account_id = $1 and hash = $2',
+};
+const SET = `insert into password (account_id, hash, created_at, changed_at) values (?, ?, now(), now())
+  on conflict (account_id) do update set hash = excluded.hash, changed_at = excluded.changed_at`;
+
+export class Passwords {
+  readonly #database: Database;
+  readonly #settings: PasswordSettings;
+  readonly #pepper: Buffer | undefined;
+  readonly #queue: Queue;
+  #dummy: Promise<string> | undefined;
+
+  constructor(parts: {
+    readonly database: Database;
+    readonly settings: PasswordSettings;
+    readonly pepper?: string | undefined;
+  }) {
+    this.#database = parts.database;
+    this.#settings = parts.settings;
+    this.#pepper = parts.pepper === undefined ? undefined : Buffer.from(parts.pepper, 'utf8');
+    this.#queue = new Queue(parts.settings.hashConcurrency, parts.settings.hashQueue);
+  }
+
+  /** The rules in force as translation keys with their numbers: the page shows exactly what the server checks. */
+  rules(): readonly { readonly key: string; readonly values: Record<string, number> }[] {
+    const { policy } = this.#settings;
+    const length = { key: 'length', values: { min: this.minLength, max: this.#settings.maxLength } };
+    const kinds = { key: 'kinds', values: {} };
+    return policy === 'strict' || policy === 'classic' ? [length, kinds] : [length];
+  }
+
+  get minLength(): number {
+    const { policy, minLength } = this.#settings;
+    if (policy === 'classic') return 8;
+    return policy === 'nist' ? Math.max(15, minLength) : minLength;
+  }
+
+  /** What is wrong with a new password, or null. Counted in Unicode characters after NFC; nothing is trimmed or cut. */
+  findProblem(password: string): PasswordProblem | null {
+    if (Buffer.byteLength(password) > MOST_BYTES) return 'too-long';
+    const normal = password.normalize('NFC');
+    const length = [...normal].length;
+    if (length < this.minLength) return 'too-short';
+    if (length > this.#settings.maxLength) return 'too-long';
+    const { policy } = this.#settings;
+    if (policy === 'strict' || policy === 'classic') {
+      const kinds = [/\p{Lu}/u, /\p{Ll}/u, /\p{Nd}/u, /[^\p{L}\p{Nd}]/u];
+      if (!kinds.every((kind) => kind.test(normal))) return 'needs-kinds';
+    }
+    if (isTrivial(normal)) return 'too-common';
+    return null;
+  }
+
+  /** Takes time and a place in the queue: never inside a transaction. @throws Unavailable when too many wait */
+  async hash(password: string): Promise<string> {
+    const { hashMemoryKib, hashIterations, hashParallelism } = this.#settings;
+    return this.#queue.run(() =>
+      argon2.hash(password.normalize('NFC'), {
+        type: argon2.argon2id,
+        memoryCost: hashMemoryKib,
+        timeCost: hashIterations,
+        parallelism: hashParallelism,
+        hashLength: 32,
+        ...(this.#pepper ? { secret: this.#pepper } : {}),
+      }),
+    );
+  }
+
+  /** Stores a hash made by `hash`, in the transaction of the change around it. */
+  async set(em: EntityManager, accountId: string, hash: string): Promise<void> {
+    await em.execute(SET, [accountId, hash]);
+    await em.execute('update account set credential_version = credential_version + 1, updated_at = now() where id = ?', [
+      accountId,
+    ]);
+  }
+
+  /**
+   * Whether this is the account's password. Without an account, or for one without a password, the same work is done on a fixed hash, so
+   * that time tells nothing. A good password whose hash has old parameters is hashed again.
+   * @throws Unavailable when too many wait
+   */
+  async verify(accountId: string | null, password: string): Promise<boolean> {
+    if (Buffer.byteLength(password) > MOST_BYTES) return false;
+    const { rows } = await this.#database.sql.query<{ hash: string }>(FIND_HASH, [
+      accountId ?? '00000000-0000-0000-0000-000000000000',
+    ]);
+    const stored = rows[0]?.hash;
+    const hash = stored ?? (await this.#dummyHash());
+    const secret = this.#pepper ? { secret: this.#pepper } : {};
+    const matches = await this.#queue.run(() => argon2.verify(hash, password.normalize('NFC'), secret));
+    if (!matches || stored === undefined || accountId === null) return false;
+    if (this.#isOutdated(stored)) {
+      const fresh = await this.hash(password);
+      await this.#database.sql.query(REHASH, [accountId, stored, fresh]);
+    }
+    return true;
+  }
+
+  async has(accountId: string): Promise<boolean> {
+    return (await this.#database.em().count(Password, { accountId })) === 1;
+  }
+
+  #isOutdated(hash: string): boolean {
+    const { hashMemoryKib, hashIterations, hashParallelism } = this.#settings;
+    return (
+      !hash.startsWith('$argon2id$') ||
+      argon2.needsRehash(hash, { memoryCost: hashMemoryKib, timeCost: hashIterations, parallelism: hashParallelism })
+    );
+  }
+
+  #dummyHash(): Promise<string> {
+    this.#dummy ??= this.hash('nobody has this password').catch((error: unknown) => {
+      this.#dummy = undefined;
+      throw error;
+    });
+    return this.#dummy;
+  }
+}
+
+/** One repeated character, or a run such as 123456789012: too easy at any length. */
+function isTrivial(password: string): boolean {
+  const points = [...password].map((char) => char.codePointAt(0) ?? 0);
+  const steps = new Set(points.slice(1).map((point, index) => point - (points[index] ?? 0)));
+  return steps.size === 1 && [-1, 0, 1].includes([...steps][0] ?? 2);
+}
+
+/** Runs at most `atOnce` jobs at a time and lets at most `waiting` others wait. */
+class Queue {
+  readonly #atOnce: number;
+  readonly #most: number;
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(atOnce: number, waiting: number) {
+    this.#atOnce = atOnce;
+    this.#most = waiting;
+  }
+
+  async run<T>(job: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.#atOnce) {
+      if (this.#waiting.length >= this.#most) {
+        throw new Unavailable('Too many people are signing in right now.', { code: 'busy', retryAfter: 2 });
+      }
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    } else {
+      this.#running += 1;
+    }
+    try {
+      return await job();
+    } finally {
+      const next = this.#waiting.shift();
+      // The place is handed over rather than given back, so that nobody who comes later slips in between.
+      if (next) next();
+      else this.#running -= 1;
+    }
+  }
+}
