@@ -1,7 +1,7 @@
 // Who holds which role. The built-in administrative roles inherit from the one below (requirements 12). It does not know how an
 // administrator signed in, and it does not guard routes: the rooms above ask it.
 import { randomUUID } from 'node:crypto';
-import type { Actor, Audit, Origin } from '../audit/audit.ts';
+import type { Audit, Cause } from '../audit/audit.ts';
 import { InvalidRequest } from '../errors.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
 
@@ -31,7 +31,7 @@ export class Roles {
     em: EntityManager,
     accountId: string,
     roleId: string,
-    cause: { readonly actor: Actor; readonly origin?: Origin | undefined },
+    cause: Cause,
   ): Promise<void> {
     if (!BUILT_IN_ROLES.some((role) => role === roleId)) {
       throw new InvalidRequest(`There is no role ${roleId}. Roles: ${BUILT_IN_ROLES.join(', ')}.`, { code: 'unknown-role' });

@@ -1,7 +1,7 @@
 // The only file that queries accounts. It knows who somebody is and in which state, not how they prove it (credential) nor what they may
 // do (access). Ending what an account holds at the engine is the caller's part: see oidc/sessions-and-grants.
 import { randomUUID } from 'node:crypto';
-import { type Actor, type Audit, type Origin } from '../audit/audit.ts';
+import type { Audit, Cause } from '../audit/audit.ts';
 import { Conflict, InvalidRequest, NotFound } from '../errors.ts';
 import { asUnavailable, type Database, type EntityManager, isUniqueViolation } from '../storage/database.ts';
 import { Account, type AccountStatus, type PostalAddress } from './account.entity.ts';
@@ -64,12 +64,6 @@ export interface NewAccount {
   readonly isVerified?: boolean;
   readonly status?: AccountStatus;
   readonly sourceClientId?: string;
-}
-
-/** Who does something and from where: what every change hands on to the audit. */
-export interface Cause {
-  readonly actor: Actor;
-  readonly origin?: Origin | undefined;
 }
 
 export class Accounts {

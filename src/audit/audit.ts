@@ -13,6 +13,12 @@ export interface Origin {
   readonly requestId?: string | undefined;
 }
 
+/** Who does something and from where: what every change hands on to the audit. */
+export interface Cause {
+  readonly actor: Actor;
+  readonly origin?: Origin | undefined;
+}
+
 export interface AuditRecord {
   readonly actor: Actor;
   /** `noun.verb`, for example `account.disable`. */

@@ -1,0 +1,34 @@
+// Where a request comes from, parsed in this one place. Forwarded headers count for the configured number of proxy hops only (Koa's
+// `proxy` and `maxIpsCount`); what is not an address falls back to the socket's.
+import ipaddr from 'ipaddr.js';
+import type { Context } from 'koa';
+
+/** The address as text, or `unknown` for a connection that is already gone. */
+export function clientAddress(ctx: Context): string {
+  const candidates = [ctx.ip, ctx.req.socket.remoteAddress ?? ''];
+  for (const candidate of candidates) {
+    const parsed = parse(candidate);
+    if (parsed) return parsed.toString();
+  }
+  return 'unknown';
+}
+
+/** What limits are counted by: an IPv4 address, or the /64 of an IPv6 address, which is one household or one machine (requirements L10). */
+export function clientNetwork(ctx: Context): string {
+  return networkOf(clientAddress(ctx));
+}
+
+export function networkOf(address: string): string {
+  const parsed = parse(address);
+  if (!parsed) return 'unknown';
+  if (parsed.kind() === 'ipv4') return parsed.toString();
+  const bytes = parsed.toByteArray().map((byte, index) => (index < 8 ? byte : 0));
+  return `${ipaddr.fromByteArray(bytes).toString()}/64`;
+}
+
+function parse(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
+  // Zone ids (fe80::1%eth0) are local names, and the parser also takes octal and short IPv4 forms: only the plain form counts.
+  const plain = text.replace(/%.*$/, '');
+  if (plain.length > 45 || !(ipaddr.IPv4.isValidFourPartDecimal(plain) || ipaddr.IPv6.isValid(plain))) return null;
+  return ipaddr.process(plain);
+}

@@ -1,0 +1,81 @@
+// The one way to answer with a page: security headers for its kind, language, form token and request id around a view. Rooms above give it a
+// page's name and a plain model.
+import type { Context } from 'koa';
+import { type CookieNaming, readCookie, setCookie } from './browser.ts';
+import type { Csrf } from './csrf.ts';
+import { contentSecurityPolicy, type FormTarget } from './headers.ts';
+import type { Locales } from './locale.ts';
+import { requestId } from './request-id.ts';
+import type { View } from './view.ts';
+
+const LOCALE_COOKIE = 'latchkey_locale';
+const YEAR = 365 * 24 * 60 * 60;
+
+interface ShowOptions {
+  readonly status?: number;
+  /** Space-separated tags from the request, as `ui_locales` brings them (OIDC Core 3.1.2.1). */
+  readonly uiLocales?: string | undefined;
+  readonly accountLocale?: string | null | undefined;
+  /** Where forms of the page may lead in the end; only pages that never leave our origin say `self`. */
+  readonly formTarget?: FormTarget;
+  /** Shown in the corner of pages that belong to somebody. */
+  readonly account?: { readonly name: string; readonly email: string | null } | null;
+}
+
+export class Pages {
+  readonly #view: View;
+  readonly #locales: Locales;
+  readonly #csrf: Csrf;
+  readonly #naming: CookieNaming;
+
+  constructor(parts: {
+    readonly view: View;
+    readonly locales: Locales;
+    readonly csrf: Csrf;
+    readonly naming: CookieNaming;
+  }) {
+    this.#view = parts.view;
+    this.#locales = parts.locales;
+    this.#csrf = parts.csrf;
+    this.#naming = parts.naming;
+  }
+
+  show(ctx: Context, page: string, model: object, options: ShowOptions = {}): void {
+    const html = this.#view.render(page, model, {
+      locale: this.locale(ctx, options),
+      csrf: this.#csrf.token(ctx),
+      requestId: requestId(ctx),
+      path: ctx.path,
+      account: options.account ?? null,
+    });
+    ctx.status = options.status ?? 200;
+    ctx.type = 'html';
+    ctx.set('Content-Security-Policy', contentSecurityPolicy(options.formTarget ?? 'anywhere'));
+    ctx.set('Cache-Control', 'no-store');
+    ctx.body = html;
+  }
+
+  /** The language of the answer; malformed and unknown tags are skipped. */
+  locale(ctx: Context, options: Pick<ShowOptions, 'uiLocales' | 'accountLocale'> = {}): string {
+    return this.#locales.pick({
+      ...(options.uiLocales === undefined ? {} : { uiLocales: options.uiLocales }),
+      ...optional('cookie', readCookie(ctx, LOCALE_COOKIE, this.#naming)),
+      ...optional('account', options.accountLocale ?? undefined),
+      ...optional('acceptLanguage', ctx.get('accept-language') || undefined),
+    });
+  }
+
+  /** A translated sentence outside of a view. */
+  text(ctx: Context, key: string, values: Record<string, string | number> = {}): string {
+    return this.#locales.t(this.locale(ctx))(key, values);
+  }
+
+  /** Remembers the language a person chose in the footer. Unknown tags are ignored. */
+  rememberLocale(ctx: Context, tag: string): void {
+    if (this.#locales.available.some((one) => one.tag === tag)) setCookie(ctx, LOCALE_COOKIE, tag, this.#naming, YEAR);
+  }
+}
+
+function optional<Name extends string>(name: Name, value: string | undefined): Partial<Record<Name, string>> {
+  return value === undefined ? {} : ({ [name]: value } as Record<Name, string>);
+}

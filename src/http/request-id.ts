@@ -1,0 +1,15 @@
+// One id for each request: in the answer, on error pages, in the log and in the audit, so that the four can be brought together.
+import type { Context } from 'koa';
+import type { IncomingMessage } from 'node:http';
+import { randomToken } from '../crypto/random.ts';
+
+const ids = new WeakMap<IncomingMessage, string>();
+
+/** The request's id, made on first use. Never taken from the request: a stranger must not choose what our log says. */
+export function requestId(ctx: Context): string {
+  const known = ids.get(ctx.req);
+  if (known !== undefined) return known;
+  const fresh = randomToken(9);
+  ids.set(ctx.req, fresh);
+  return fresh;
+}

@@ -1,0 +1,10 @@
+// Where to go after a form: only to a path of our own. Anything else becomes the default page, so no link of ours leads to a stranger.
+
+/** @param fallback one of our own paths */
+export function safeReturnPath(input: unknown, fallback = '/'): string {
+  if (typeof input !== 'string' || input.length > 2000 || !/^\/(?![/\\])[\x21-\x7e]*$/.test(input)) return fallback;
+  if (input.includes('\\')) return fallback;
+  const base = 'http://own.invalid';
+  const url = URL.parse(input, base);
+  return url !== null && url.origin === base ? `${url.pathname}${url.search}` : fallback;
+}

@@ -1,0 +1,37 @@
+// What an account holds at the engine, and how it ends: sessions, grants with all their tokens, pending interactions.
+import type { Accounts, AccountRow } from '../account/accounts.ts';
+import type { Audit, Cause } from '../audit/audit.ts';
+import type { GrantStorage } from './grant-adapter.ts';
+
+export class SessionsAndGrants {
+  readonly #accounts: Accounts;
+  readonly #audit: Audit;
+  readonly #grants: GrantStorage;
+
+  constructor(parts: { readonly accounts: Accounts; readonly audit: Audit; readonly grants: GrantStorage }) {
+    this.#accounts = parts.accounts;
+    this.#audit = parts.audit;
+    this.#grants = parts.grants;
+  }
+
+  /** Ends everything an account holds, at once. @param reason a stable word for the audit */
+  async endAll(account: AccountRow, cause: Cause, reason?: string): Promise<void> {
+    await this.#grants.revokeByAccount(account.subject);
+    await this.#audit.record({ ...cause, action: 'account.sign-out', target: { kind: 'account', id: account.id }, reason });
+  }
+
+  /** Refuses an account from now on: first its state, then all it holds, so that nothing new can be made in between. */
+  async disable(account: AccountRow, cause: Cause): Promise<void> {
+    await this.#accounts.setStatus(
+      account.id,
+      { from: ['active', 'pending', 'locked'], to: 'disabled', action: 'account.disable' },
+      cause,
+    );
+    await this.endAll(account, cause, 'disabled');
+  }
+
+  async delete(account: AccountRow, cause: Cause): Promise<void> {
+    await this.#accounts.delete(account.id, cause);
+    await this.endAll(account, cause, 'deleted');
+  }
+}
