@@ -1,0 +1,223 @@
+// The settings: read once at start from environment, files and YAML, checked as a whole, frozen, and passed down from there. Secrets are a
+// separate object, so that the rest can be logged. Only this room reads the environment.
+import { resolve } from 'node:path';
+import packageFile from '../package.json' with { type: 'json' };
+import { findConflicts, findExampleSecrets, POLICY_MIN_LENGTH } from './check.ts';
+import { type Declared, readDeclarations } from './declarations.ts';
+import { definitions, type SettingName, settingNames, type Values, variableName } from './definitions.ts';
+import { Secrets } from './secrets.ts';
+import { type Problem, parseValue } from './setting.ts';
+import { readSources, type Source } from './source.ts';
+
+export interface LoadedSettings {
+  readonly settings: Settings;
+  readonly secrets: Secrets;
+  /** Where each setting came from, by its variable's name; lists that only YAML declares by their own name. */
+  readonly sources: ReadonlyMap<string, Source>;
+  /** The values in force by the same names, secrets left out. */
+  readonly values: ReadonlyMap<string, unknown>;
+}
+
+export interface LoadOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Relative paths, and `config/latchkey.yaml`, start here. */
+  readonly cwd?: string;
+  readonly package?: { readonly version: string };
+}
+
+/** Every problem the settings have, in one message. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
+    super([`The settings have ${count}:`, ...problems.map(formatProblem)].join('\n'));
+    this.problems = problems;
+  }
+}
+
+function formatProblem({ name, place, wrong, example }: Problem): string {
+  const end = wrong.endsWith('?') ? '' : '.';
+  return `  ${name}${place === undefined ? '' : ` (${place})`}: ${wrong}${end} Example: ${example}`;
+}
+
+/** Everything that may be logged; times are in seconds unless the name says otherwise. */
+export type Settings = DeepReadonly<ReturnType<typeof arrange>>;
+
+type DeepReadonly<T> = T extends (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+    : T;
+
+/** @throws SettingsError with all problems at once */
+export function loadSettings(options: LoadOptions = {}): LoadedSettings {
+  const { env = process.env, cwd = process.cwd(), package: product = packageFile } = options;
+  const given = readSources(env, cwd);
+  const problems: Problem[] = [...given.problems];
+  const broken = new Set<SettingName>(given.unreadable);
+  const sources = new Map<string, Source>();
+  const parsed: Partial<Record<SettingName, unknown>> = {};
+
+  for (const name of settingNames) {
+    const definition = definitions[name];
+    const found = given.settings.get(name);
+    parsed[name] = definition.default;
+    sources.set(variableName(name), found?.source ?? 'default');
+    if (found === undefined) continue;
+    const result = parseValue<unknown>(definition, found.raw);
+    if ('value' in result) parsed[name] = result.value;
+    else {
+      broken.add(name);
+      const place = found.place === undefined ? {} : { place: found.place };
+      problems.push({ name: variableName(name), ...place, wrong: result.wrong, example: definition.example });
+    }
+  }
+  // Every name of the table is there, with its default or what its own schema made of the value.
+  const values = parsed as unknown as Values;
+  const { declared, secrets, problems: declarationProblems } = readDeclarations(given.declarations, cwd);
+  problems.push(...declarationProblems, ...findConflicts(values, broken));
+  if (!broken.has('issuer')) problems.push(...findExampleSecrets(values.issuer, secrets.clientSecrets));
+  if (problems.length > 0) throw new SettingsError(problems);
+
+  if (values.databaseUrl === undefined && values.secret === undefined) sources.set(variableName('secret'), 'generated');
+  for (const name of given.declarations.keys()) sources.set(name, 'yaml');
+  const settings: Settings = arrange(values, declared, cwd, product.version);
+  return deepFreeze({
+    settings,
+    secrets: new Secrets(
+      deepFreeze({
+        ...secrets,
+        masterSecret: values.secret,
+        previousSecret: values.secretPrevious,
+        databaseUrl: values.databaseUrl,
+        redisUrls: values.redisUrl?.urls ?? [],
+        smtpUrl: values.smtpUrl,
+        smtpFallbackUrl: values.smtpFallbackUrl,
+        pepper: values.passwordPepper,
+      }),
+    ),
+    sources,
+    values: inForce(values, settings, given.configPath),
+  });
+}
+
+type DatabaseSettings = { kind: 'embedded' } | { kind: 'postgres'; poolSize: number };
+
+/** Gives every value its place and computes what depends on others. */
+function arrange(values: Values, declared: Declared, cwd: string, version: string) {
+  const database: DatabaseSettings =
+    values.databaseUrl === undefined ? { kind: 'embedded' } : { kind: 'postgres', poolSize: values.databasePoolSize };
+  return {
+    version,
+    productName: values.productName,
+    issuer: values.issuer ?? `http://localhost:${values.port}`,
+    host: values.host,
+    port: values.port,
+    /** On the loopback address; 0 is off. */
+    internalPort: values.internalPort,
+    dataDir: resolve(cwd, values.dataDir),
+    database,
+    redis: {
+      kind: values.redisUrl?.kind ?? ('none' as const),
+      allowVolatile: values.redisAllowVolatile,
+      keyPrefix: values.redisKeyPrefix,
+    },
+    workers: values.workers,
+    trustedProxies: values.trustedProxies,
+    mail: {
+      kind: values.smtpUrl === undefined ? ('file' as const) : ('smtp' as const),
+      from: values.mailFrom ?? 'no-reply@localhost',
+      hasFallback: values.smtpFallbackUrl !== undefined,
+    },
+    registration: values.registration,
+    /** As `URL.hostname` writes them. */
+    privateNetworkHosts: values.privateNetworkHosts,
+    logLevel: values.logLevel,
+    ttl: {
+      accessToken: values.accessTokenTtl,
+      idToken: values.idTokenTtl,
+      authorizationCode: values.authorizationCodeTtl,
+      clientCredentials: values.clientCredentialsTtl,
+      pushedRequest: values.pushedRequestTtl,
+      deviceCode: values.deviceCodeTtl,
+      interaction: values.interactionTtl,
+      refreshTokenIdle: values.refreshTokenIdleTtl,
+      refreshTokenIdleRemembered: values.refreshTokenIdleRememberedTtl,
+      refreshTokenFamily: values.refreshTokenFamilyTtl,
+      refreshTokenFamilyRemembered: values.refreshTokenFamilyRememberedTtl,
+      sessionIdle: values.sessionIdleTtl,
+      sessionAbsolute: values.sessionAbsoluteTtl,
+      sessionIdleRemembered: values.sessionIdleRememberedTtl,
+      sessionAbsoluteRemembered: values.sessionAbsoluteRememberedTtl,
+      /** Not configurable: a link to everything must not live long. */
+      setupLink: 3600,
+      freshProof: values.freshProofTtl,
+    },
+    refreshGrace: values.refreshGrace,
+    limits: {
+      lockAfter: values.lockAfter,
+      lockFor: values.lockFor,
+      lockForAtMost: values.lockForAtMost,
+      accountFailures: values.accountFailures,
+      networkFailures: values.networkFailures,
+      networkFailuresWindow: values.networkFailuresWindow,
+      answerFloorMs: values.answerFloorMs,
+      answerJitterMs: values.answerJitterMs,
+      switchedOff: values.limitsOff,
+    },
+    password: {
+      policy: values.passwordPolicy,
+      minLength: values.passwordMinLength ?? POLICY_MIN_LENGTH[values.passwordPolicy],
+      /** Part of the policy, not a setting of its own. */
+      maxLength: values.passwordPolicy === 'classic' ? 128 : 256,
+      hashMemoryKib: values.passwordHashMemoryKib,
+      hashIterations: values.passwordHashIterations,
+      hashParallelism: values.passwordHashParallelism,
+      hashConcurrency: values.passwordHashConcurrency,
+      hashQueue: values.passwordHashQueue,
+    },
+    usernames: { reserved: values.reservedUsernames },
+    clients: [...declared.clients],
+    upstreams: [...declared.upstreams],
+    telegram: declared.telegram,
+    roles: [...declared.roles],
+  };
+}
+
+/** What is printed: the values as given, and for those that depend on others what they came to. */
+function inForce(values: Values, settings: Settings, configPath: string | undefined): ReadonlyMap<string, unknown> {
+  const computed: Partial<Record<SettingName, unknown>> = {
+    config: configPath,
+    issuer: settings.issuer,
+    dataDir: settings.dataDir,
+    mailFrom: settings.mail.from,
+    passwordMinLength: settings.password.minLength,
+  };
+  const printable = new Map<string, unknown>();
+  for (const name of settingNames) {
+    if (!definitions[name].isSecret) printable.set(variableName(name), computed[name] ?? values[name]);
+  }
+  printable.set(
+    'clients',
+    settings.clients.map((client) => client.client_id),
+  );
+  printable.set(
+    'upstreams',
+    settings.upstreams.map((upstream) => upstream.id),
+  );
+  printable.set('telegram', settings.telegram?.mode);
+  printable.set(
+    'roles',
+    settings.roles.map((role) => role.id),
+  );
+  return printable;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  for (const part of Object.values(value)) deepFreeze(part);
+  return value;
+}
