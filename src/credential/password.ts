@@ -58,9 +58,7 @@ export class Passwords {
   }
 
   get minLength(): number {
-    const { policy, minLength } = this.#settings;
-    if (policy === 'classic') return 8;
-    return policy === 'nist' ? Math.max(15, minLength) : minLength;
+    return this.#settings.minLength;
   }
 
   /** What is wrong with a new password, or null. Counted in Unicode characters after NFC; nothing is trimmed or cut. */

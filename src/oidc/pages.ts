@@ -1,16 +1,18 @@
 // The engine's own pages in our design: its errors, the question whether to sign out, and the page after it. The engine keeps the forms'
 // tokens; we only draw them.
-import { errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { type Client as EngineClient, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Accounts } from '../account/accounts.ts';
 import type { Pages } from '../http/page.ts';
 import { requestId } from '../http/request-id.ts';
 import { type Log, serializeError } from '../log.ts';
 import { clientView } from './client-view.ts';
 import type { EnginePages } from './provider.ts';
+import type { Trail } from './trail.ts';
 
 interface Parts {
   readonly pages: Pages;
   readonly accounts: Accounts;
+  readonly trail: Trail;
   readonly log: Log;
   /** Seconds to wait when the error means that storage is away; undefined for every other error. */
   readonly retryAfter: (error: unknown) => number | undefined;
@@ -25,10 +27,11 @@ export function createEnginePages(parts: Parts): EnginePages {
         ctx.status = 503;
         ctx.set('Retry-After', String(retryAfter));
       }
-      const client = clientView(ctx.oidc?.entities.Client);
+      const engineClient = await findClient(ctx, parts.trail);
+      const client = clientView(engineClient);
       const code = retryAfter === undefined ? stableCode(error, out.error) : 'unavailable';
       const nextSteps = [];
-      const restartUrl = ctx.oidc?.entities.Client?.['initiateLoginUri'] ?? client?.url;
+      const restartUrl = engineClient?.['initiateLoginUri'] ?? client?.url;
       if (client && typeof restartUrl === 'string') {
         nextSteps.push({ label: pages.text(ctx, 'error.back_to_client', { client: client.name }), url: restartUrl });
       }
@@ -72,6 +75,14 @@ export function createEnginePages(parts: Parts): EnginePages {
       pages.show(ctx, 'logged-out', { client, returnUrl: client?.url ?? null });
     },
   };
+}
+
+/** The client of the request, or the one that an interaction was for which the engine has forgotten. */
+async function findClient(ctx: KoaContextWithOIDC, trail: Trail): Promise<EngineClient | undefined> {
+  const known = ctx.oidc?.entities.Client;
+  const uid = /^\/auth\/([\w-]+)$/.exec(ctx.path)?.[1];
+  const clientId = known || uid === undefined ? null : trail.findClientId(ctx, uid);
+  return clientId === null ? known : ctx.oidc.provider.Client.find(clientId);
 }
 
 /** Kebab-case, stable, one for each thing that a person or a test must tell apart. */

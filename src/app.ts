@@ -1,0 +1,235 @@
+// The composition root: builds every collaborator by hand and mounts every room. The only file that knows all rooms below it; what it wires
+// is all there is.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import type { Middleware } from 'koa';
+import type { LoadedSettings } from '../config/settings.ts';
+import { ensureSecret } from '../config/generated-secret.ts';
+import { migrations } from '../migrations/list.ts';
+import { Accounts } from './account/accounts.ts';
+import { Roles } from './access/roles.ts';
+import { Audit } from './audit/audit.ts';
+import { Clients } from './client/clients.ts';
+import { Lockout } from './credential/lockout.ts';
+import { Passwords } from './credential/password.ts';
+import { Seal } from './crypto/seal.ts';
+import { entities } from './entities.ts';
+import { Unavailable } from './errors.ts';
+import { createAssets } from './http/asset.ts';
+import type { CookieNaming } from './http/browser.ts';
+import { Csrf } from './http/csrf.ts';
+import { errorPages } from './http/error-page.ts';
+import { securityHeaders } from './http/headers.ts';
+import { createLocales } from './http/locale.ts';
+import { Pages } from './http/page.ts';
+import { requestLog } from './http/request-log.ts';
+import { createView } from './http/view.ts';
+import { KnownAccounts } from './interaction/known-accounts.ts';
+import { interactionRoutes } from './interaction/routes.ts';
+import type { Log } from './log.ts';
+import { Consents } from './oidc/consents.ts';
+import { Engine } from './oidc/engine.ts';
+import { recordEvents } from './oidc/events.ts';
+import type { GrantStorage } from './oidc/grant-adapter.ts';
+import { Keys } from './oidc/keys.ts';
+import { createEnginePages } from './oidc/pages.ts';
+import { checkClientMetadata, createProvider } from './oidc/provider.ts';
+import { RedisGrants } from './oidc/redis-grants.ts';
+import { SessionsAndGrants } from './oidc/sessions-and-grants.ts';
+import { SqlGrants } from './oidc/sql-grants.ts';
+import { Trail } from './oidc/trail.ts';
+import { homeRoutes } from './portal/home.ts';
+import { createSetupLink, setupRoutes } from './portal/setup.ts';
+import { asUnavailable, Database, isOutage } from './storage/database.ts';
+import { OneTime } from './storage/one-time.ts';
+import { openRedis, type RedisConnection } from './storage/redis.ts';
+
+const VIEWS = join(import.meta.dirname, '..', 'views');
+/** Milliseconds between two rounds of deleting what has expired. */
+const SWEEP_EVERY = 60_000;
+
+export interface App {
+  readonly accounts: Accounts;
+  readonly passwords: Passwords;
+  readonly lockout: Lockout;
+  readonly roles: Roles;
+  readonly clients: Clients;
+  readonly keys: Keys;
+  readonly audit: Audit;
+  readonly database: Database;
+  readonly sessionsAndGrants: SessionsAndGrants;
+  readonly grants: GrantStorage;
+  readonly loaded: LoadedSettings;
+  readonly log: Log;
+  /** A fresh link for the first administrator. @throws Conflict when there is one */
+  setupLink(): Promise<string>;
+  /** Builds keys and engine, declares the clients of the settings; before it nothing can be served. */
+  prepare(): Promise<void>;
+  /** For node:http. */
+  handle(req: IncomingMessage, res: ServerResponse): unknown;
+  /** Whether storage answers. */
+  isHealthy(): Promise<boolean>;
+  /** Starts deleting what has expired, now and then. */
+  startSweeping(): void;
+  close(): Promise<void>;
+}
+
+interface CreateOptions {
+  /** Migrations run at start of a server; commands that only look refuse to. */
+  readonly migrate: boolean;
+}
+
+/**
+ * Opens storage and wires everything up.
+ * @throws Unavailable when storage is away, AppError `schema-newer` and others for what an operator must mend
+ */
+export async function createApp(loaded: LoadedSettings, log: Log, options: CreateOptions): Promise<App> {
+  const { settings, secrets } = loaded;
+  const seal = new Seal(secrets.masterSecret ?? ensureSecret(settings.dataDir), secrets.previousSecret);
+  const target =
+    settings.database.kind === 'embedded'
+      ? ({ kind: 'embedded', dataDir: settings.dataDir } as const)
+      : ({ kind: 'postgres', url: secrets.databaseUrl ?? '', poolSize: settings.database.poolSize } as const);
+  const database = await Database.open({ target, entities, migrations, log });
+  let redis: RedisConnection | undefined;
+  try {
+    if (options.migrate) {
+      const done = await database.migrate();
+      if (done.length > 0) log.info({ migrations: done }, 'migrated the database');
+    }
+    if (settings.redis.kind !== 'none') {
+      redis = await openRedis({
+        urls: secrets.redisUrls,
+        keyPrefix: settings.redis.keyPrefix,
+        allowVolatile: settings.redis.allowVolatile,
+        log,
+      });
+    }
+  } catch (error) {
+    await redis?.close();
+    await database.close();
+    throw error;
+  }
+
+  const naming: CookieNaming = { isSecure: settings.issuer.startsWith('https:') };
+  const audit = new Audit({ database });
+  const oneTime = new OneTime({ sql: database.sql, seal });
+  const accounts = new Accounts({ database, audit, reservedUsernames: settings.usernames.reserved });
+  const passwords = new Passwords({ database, settings: settings.password, pepper: secrets.pepper });
+  const lockout = new Lockout({ database, settings: settings.limits });
+  const roles = new Roles({ database, audit });
+  const clients = new Clients({ database, audit });
+  const consents = new Consents({ database, audit });
+  const keys = new Keys({ database, seal });
+  const grantOptions = { seal, refreshGrace: settings.refreshGrace };
+  const grants: GrantStorage = redis
+    ? new RedisGrants({ redis, ...grantOptions })
+    : new SqlGrants({ sql: database.sql, ...grantOptions });
+  const sessionsAndGrants = new SessionsAndGrants({ accounts, audit, grants });
+
+  const locales = createLocales(join(VIEWS, 'locales'));
+  const assets = createAssets(join(VIEWS, 'assets'));
+  const view = createView({ locales, assets, productName: settings.productName, issuer: settings.issuer });
+  const csrf = new Csrf({ key: seal.deriveKey('form token'), issuer: settings.issuer, naming });
+  const pages = new Pages({ view, locales, csrf, naming });
+  const trail = new Trail({ seal, naming });
+  const knownAccounts = new KnownAccounts({ seal, naming });
+  const enginePages = createEnginePages({ pages, accounts, trail, log, retryAfter: retryAfterOf });
+
+  const buildProvider = async () => {
+    const provider = createProvider({
+      issuer: settings.issuer,
+      signingKeys: await keys.listSigningKeys(),
+      cookieKeys: await keys.listCookieKeys(),
+      ttl: settings.ttl,
+      locales: locales.available.map((one) => one.tag),
+      accounts,
+      clients,
+      consents,
+      grants,
+      pages: enginePages,
+      fetch: (url, init) => fetch(url, init),
+    });
+    provider.proxy = settings.trustedProxies > 0;
+    provider.maxIpsCount = settings.trustedProxies;
+    recordEvents(provider, { audit, log, retryAfter: retryAfterOf });
+    for (const middleware of front()) provider.use(middleware);
+    return provider;
+  };
+  const engine = new Engine(buildProvider);
+  clients.setMetadataCheck(async (metadata) => checkClientMetadata(engine.provider, metadata));
+
+  const setupParts = {
+    ...{ database, oneTime, accounts, passwords, roles, clients, audit, pages, csrf, naming },
+    issuer: settings.issuer,
+  };
+  const interactionParts = {
+    ...{ engine, pages, csrf, accounts, passwords, lockout, consents, audit, trail, knownAccounts, naming },
+    answerFloorMs: settings.limits.answerFloorMs,
+    answerJitterMs: settings.limits.answerJitterMs,
+    rememberDays: Math.round(settings.ttl.sessionIdleRemembered / 86_400),
+  };
+
+  /** In this order in front of the engine's routes. */
+  function front(): readonly Middleware[] {
+    const routers = [
+      homeRoutes({ engine, pages, csrf, accounts, roles, issuer: settings.issuer }),
+      setupRoutes(setupParts),
+      interactionRoutes(interactionParts),
+    ];
+    return [
+      requestLog(log),
+      securityHeaders(),
+      errorPages({ pages, log, asUnavailable, trustedProxies: settings.trustedProxies }),
+      assets.middleware,
+      probes(isHealthy),
+      ...routers.flatMap((router) => [router.routes() as Middleware, router.allowedMethods() as Middleware]),
+    ];
+  }
+
+  async function isHealthy(): Promise<boolean> {
+    const [isDatabaseUp, areGrantsUp] = await Promise.all([database.isHealthy(), grants.isHealthy()]);
+    return isDatabaseUp && areGrantsUp;
+  }
+
+  let sweeping: NodeJS.Timeout | undefined;
+  return {
+    ...{ accounts, passwords, lockout, roles, clients, keys, audit, database, sessionsAndGrants, grants, loaded, log },
+    setupLink: () => createSetupLink(setupParts, settings.ttl.setupLink),
+    async prepare() {
+      await keys.ensure();
+      await engine.reload();
+      await clients.declare(settings.clients, secrets.clientSecrets);
+    },
+    handle: engine.handle,
+    isHealthy,
+    startSweeping() {
+      sweeping ??= setInterval(() => {
+        Promise.all([grants.sweep(), oneTime.sweep(), lockout.sweep()]).catch((error: unknown) => {
+          log.warn({ err: error }, 'could not delete what has expired');
+        });
+      }, SWEEP_EVERY).unref();
+    },
+    async close() {
+      clearInterval(sweeping);
+      await redis?.close();
+      await database.close();
+    },
+  };
+}
+
+/** `/livez`: the process is up. `/readyz`: it can serve (requirements X8). */
+export function probes(isReady: () => Promise<boolean>): Middleware {
+  return async (ctx, next) => {
+    if ((ctx.path !== '/livez' && ctx.path !== '/readyz') || !['GET', 'HEAD'].includes(ctx.method)) return next();
+    const isGood = ctx.path === '/livez' || (await isReady());
+    ctx.status = isGood ? 200 : 503;
+    if (!isGood) ctx.set('Retry-After', '5');
+    ctx.body = { status: isGood ? 'ok' : 'unavailable' };
+  };
+}
+
+function retryAfterOf(error: unknown): number | undefined {
+  if (error instanceof Unavailable) return error.retryAfter ?? 5;
+  return isOutage(error) ? 5 : undefined;
+}

@@ -1,0 +1,97 @@
+// What a client may see and do. Asked once, again when it wants more, and each time for native apps that cannot prove who they are.
+import type { Context } from 'koa';
+import { z } from 'zod';
+import { Forbidden } from '../errors.ts';
+import { parseForm } from '../http/form.ts';
+import type { ConsentModel } from '../http/page-model.ts';
+import { accountView, type Interaction, type InteractionParts, origin, text } from './interaction.ts';
+import { finishConsent, finishDenied } from './result.ts';
+
+const FORM = z.strictObject({ decision: z.enum(['allow', 'deny']) });
+/** What a scope lets a client do rather than see; everything else is information about the person. */
+const ACTING = new Set(['offline_access']);
+/** Said in other words on the page, or too technical to say at all. */
+const UNSPOKEN = new Set(['openid', 'offline_access']);
+
+interface Missing {
+  readonly missingOIDCScope?: string[];
+  readonly missingOIDCClaims?: string[];
+  readonly missingResourceScopes?: Record<string, string[]>;
+}
+
+export async function showConsent(ctx: Context, parts: InteractionParts, interaction: Interaction): Promise<void> {
+  const { details, uid, client } = interaction;
+  const account = requireAccount(interaction);
+  const missing = details.prompt.details as Missing;
+  const requested = (text(details.params['scope']) ?? '').split(' ').filter((scope) => scope !== '');
+  const known = await parts.consents.find(account.subject, interaction.clientId);
+  const isNew = new Set(missing.missingOIDCScope ?? []);
+  const engineClient = await parts.engine.provider.Client.find(interaction.clientId);
+  const model: ConsentModel = {
+    client: {
+      name: client?.name ?? interaction.clientId,
+      host: client?.host ?? '',
+      logoUri: null,
+      verified: false,
+      policyUri: client?.policyUri ?? null,
+      tosUri: client?.tosUri ?? null,
+      firstParty: engineClient?.['latchkey_first_party'] === true,
+    },
+    account: { ...accountView(account), switchUrl: `/interaction/${uid}/switch` },
+    scopes: requested
+      .filter((scope) => !UNSPOKEN.has(scope))
+      .map((name) => ({ name, group: ACTING.has(name) ? 'do' : 'see', isNew: known !== null && isNew.has(name) })),
+    offlineAccess: requested.includes('offline_access'),
+    isAgain: known !== null,
+    action: `/interaction/${uid}/consent`,
+    redirectHost: client?.host ?? '',
+  };
+  parts.pages.show(ctx, 'consent', model, {
+    uiLocales: interaction.uiLocales,
+    accountLocale: account.locale,
+    account: accountView(account),
+  });
+}
+
+export async function submitConsent(ctx: Context, parts: InteractionParts, interaction: Interaction): Promise<void> {
+  const { decision } = parseForm(ctx, FORM);
+  const account = requireAccount(interaction);
+  const { details, clientId } = interaction;
+  const cause = { actor: { kind: 'account', id: account.id } as const, origin: origin(ctx) };
+  if (decision === 'deny') {
+    await parts.audit.record({
+      ...cause,
+      action: 'consent.deny',
+      target: { kind: 'client', id: clientId },
+      clientId,
+      result: 'failure',
+    });
+    await finishDenied(ctx, parts.engine);
+    return;
+  }
+  const { Grant } = parts.engine.provider;
+  const existing = details.grantId === undefined ? undefined : await Grant.find(details.grantId);
+  const grant =
+    existing?.accountId === account.subject && existing.clientId === clientId
+      ? existing
+      : new Grant({ accountId: account.subject, clientId });
+  const missing = details.prompt.details as Missing;
+  if (missing.missingOIDCScope) grant.addOIDCScope(missing.missingOIDCScope.join(' '));
+  if (missing.missingOIDCClaims) grant.addOIDCClaims(missing.missingOIDCClaims);
+  for (const [resource, scopes] of Object.entries(missing.missingResourceScopes ?? {})) {
+    grant.addResourceScope(resource, scopes.join(' '));
+  }
+  const grantId = await grant.save();
+  await parts.consents.set(
+    account.id,
+    clientId,
+    { scope: grant.openid?.scope ?? '', claims: grant.openid?.claims ?? [], resources: grant.resources ?? {} },
+    cause,
+  );
+  await finishConsent(ctx, parts.engine, grantId);
+}
+
+function requireAccount({ account }: Interaction): NonNullable<Interaction['account']> {
+  if (!account) throw new Forbidden('Sign in again to go on.', { code: 'interaction-expired' });
+  return account;
+}

@@ -1,0 +1,132 @@
+// Signing in with a password. A wrong name, a wrong password, a disabled account: one text, one status, one time; the difference goes to the
+// audit. Every try is counted before it is checked.
+import type { Context } from 'koa';
+import { z } from 'zod';
+import type { AccountRow } from '../account/accounts.ts';
+import { hashToken } from '../crypto/random.ts';
+import { withFloor } from '../http/answer-time.ts';
+import { clientNetwork } from '../http/client-address.ts';
+import { parseForm } from '../http/form.ts';
+import type { LoginModel } from '../http/page-model.ts';
+import { accountView, type Interaction, type InteractionParts, origin, text } from './interaction.ts';
+import { finishLogin } from './result.ts';
+
+const FORM = z.strictObject({
+  login: z.string().max(2000),
+  password: z.string(),
+  remember: z.literal('on').optional(),
+});
+
+interface Outcome {
+  readonly status: number;
+  readonly login: string;
+  readonly remember: boolean;
+  readonly problem: 'mismatch' | 'locked';
+  readonly retryAfter?: number | undefined;
+}
+
+export function showLogin(ctx: Context, parts: InteractionParts, interaction: Interaction, outcome?: Outcome): void {
+  const { details, uid, account } = interaction;
+  const isAgain = account !== null && !wantsOtherAccount(interaction);
+  const hint = text(details.params['login_hint'])?.slice(0, 254) ?? '';
+  const login = isAgain ? signInName(account) : (outcome?.login ?? (hint || chosenName(interaction)));
+  const model: LoginModel = {
+    client: interaction.client,
+    action: `/interaction/${uid}/login`,
+    login,
+    loginReadonly: isAgain,
+    ...(isAgain ? { reason: 'reauthenticate', switchAction: `/interaction/${uid}/switch` } : {}),
+    remember: outcome?.remember ?? false,
+    rememberDays: parts.rememberDays,
+    methods: { password: true, mailCode: false, passkey: false },
+    upstreams: [],
+    registerUrl: null,
+    forgotUrl: null,
+    abortAction: `/interaction/${uid}/abort`,
+    ...(outcome?.retryAfter === undefined ? {} : { retryAfter: outcome.retryAfter }),
+    errors: outcome
+      ? { summary: `login.problem.${outcome.problem}`, fields: outcome.problem === 'mismatch' ? { login: '', password: '' } : {} }
+      : { fields: {} },
+  };
+  if (outcome?.retryAfter !== undefined) ctx.set('Retry-After', String(outcome.retryAfter));
+  parts.pages.show(ctx, isAgain ? 'reauthenticate' : 'login', model, {
+    status: outcome?.status ?? 200,
+    uiLocales: interaction.uiLocales,
+    accountLocale: account?.locale,
+    account: isAgain ? accountView(account) : null,
+  });
+}
+
+export async function submitLogin(ctx: Context, parts: InteractionParts, interaction: Interaction): Promise<void> {
+  const form = parseForm(ctx, FORM);
+  const signedIn = wantsOtherAccount(interaction) ? null : interaction.account;
+  // Where the page already names the account, what the form says about it is not asked.
+  const login = signedIn ? signInName(signedIn) : form.login;
+  const remember = form.remember === 'on';
+  const outcome = await withFloor(parts.answerFloorMs, parts.answerJitterMs, () =>
+    check(ctx, parts, interaction, { login, password: form.password, remember, signedIn }),
+  );
+  if ('problem' in outcome) {
+    showLogin(ctx, parts, interaction, outcome);
+    return;
+  }
+  await finishLogin(ctx, parts.engine, {
+    subject: outcome.account.subject,
+    amr: ['pwd'],
+    acr: 'urn:latchkey:aal1',
+    remember,
+  });
+}
+
+async function check(
+  ctx: Context,
+  parts: InteractionParts,
+  interaction: Interaction,
+  input: { login: string; password: string; remember: boolean; signedIn: AccountRow | null },
+): Promise<{ readonly account: AccountRow } | Outcome> {
+  const { login, password, remember } = input;
+  const account = input.signedIn ?? (await parts.accounts.findBySignInName(login));
+  const network = clientNetwork(ctx);
+  const attempt = await parts.lockout.attempt({
+    subject: account?.id ?? hashToken('sign-in-name', login.trim().toLowerCase()),
+    network,
+    isKnownDevice: account !== null && parts.knownAccounts.isKnown(ctx, account),
+  });
+  const event = {
+    actor: account ? ({ kind: 'account', id: account.id } as const) : ({ kind: 'anonymous' } as const),
+    action: 'session.start',
+    ...(account ? { target: { kind: 'account', id: account.id } } : {}),
+    clientId: interaction.clientId,
+    origin: origin(ctx),
+  };
+  if (!attempt.isAllowed) {
+    await parts.audit.record({ ...event, result: 'failure', reason: `locked-${attempt.reason}` });
+    return { status: 429, login, remember, problem: 'locked', retryAfter: attempt.retryAfter ?? undefined };
+  }
+  const matches = await parts.passwords.verify(account?.id ?? null, password);
+  if (!account || !matches || account.status !== 'active') {
+    const reason = !account ? 'unknown-account' : matches ? `account-${account.status}` : 'wrong-password';
+    await parts.audit.record({ ...event, result: 'failure', reason });
+    return { status: 422, login, remember, problem: 'mismatch' };
+  }
+  await attempt.succeed();
+  await parts.accounts.noteSignIn(account.id, network);
+  await parts.audit.record({ ...event, reason: 'password' });
+  parts.knownAccounts.remember(ctx, account);
+  return { account };
+}
+
+/** The chooser, or "not you?", asked for somebody else than who is signed in. */
+function wantsOtherAccount({ details }: Interaction): boolean {
+  return details.prompt.reasons.includes('other_account');
+}
+
+/** The account that was picked in the chooser and has to sign in again. */
+function chosenName({ details }: Interaction): string {
+  const choice = details.lastSubmission?.['select_account'] as { login?: string } | undefined;
+  return choice?.login ?? '';
+}
+
+function signInName(account: AccountRow): string {
+  return account.email ?? account.username ?? '';
+}

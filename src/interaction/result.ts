@@ -1,0 +1,41 @@
+// The only place that hands an interaction's outcome to the engine, which then decides what is still missing.
+import type { Context } from 'koa';
+import type { InteractionResults } from 'oidc-provider';
+import type { Engine } from '../oidc/engine.ts';
+
+/** A sign-in that is complete: every factor that the account owes was proven. */
+export interface CompletedLogin {
+  /** The engine's account id. */
+  readonly subject: string;
+  /** RFC 8176. */
+  readonly amr: readonly string[];
+  readonly acr: string;
+  readonly remember: boolean;
+}
+
+export async function finishLogin(ctx: Context, engine: Engine, login: CompletedLogin): Promise<void> {
+  const { subject, amr, acr, remember } = login;
+  await finish(ctx, engine, { login: { accountId: subject, amr: [...amr], acr, remember } });
+}
+
+export async function finishConsent(ctx: Context, engine: Engine, grantId: string): Promise<void> {
+  await finish(ctx, engine, { consent: { grantId } });
+}
+
+/** @param accountId the engine's account id, or null for "another account" */
+export async function finishAccountChoice(ctx: Context, engine: Engine, accountId: string | null): Promise<void> {
+  await finish(ctx, engine, { select_account: { accountId } });
+}
+
+/** The person does not want to: the client is told (OIDC Core 3.1.2.6). */
+export async function finishDenied(ctx: Context, engine: Engine): Promise<void> {
+  await finish(ctx, engine, { error: 'access_denied', error_description: 'End-User denied the request' });
+}
+
+async function finish(ctx: Context, engine: Engine, result: InteractionResults): Promise<void> {
+  // It writes the 303 itself.
+  ctx.respond = false;
+  await engine.provider.interactionFinished(ctx.req, ctx.res, result, {
+    mergeWithLastSubmission: !('error' in result),
+  });
+}
