@@ -19,6 +19,7 @@ import { createAssets } from './http/asset.ts';
 import type { CookieNaming } from './http/browser.ts';
 import { Csrf } from './http/csrf.ts';
 import { errorPages } from './http/error-page.ts';
+import { createGuardedFetch } from './http/guarded-fetch.ts';
 import { securityHeaders } from './http/headers.ts';
 import { createLocales } from './http/locale.ts';
 import { Pages } from './http/page.ts';
@@ -136,6 +137,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const knownAccounts = new KnownAccounts({ seal, naming });
   const enginePages = createEnginePages({ pages, accounts, trail, log, retryAfter: retryAfterOf });
 
+  const guardedFetch = createGuardedFetch({ privateNetworkHosts: settings.privateNetworkHosts });
+
   const buildProvider = async () => {
     const provider = createProvider({
       issuer: settings.issuer,
@@ -148,7 +151,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       consents,
       grants,
       pages: enginePages,
-      fetch: (url, init) => fetch(url, init),
+      fetch: guardedFetch,
     });
     provider.proxy = settings.trustedProxies > 0;
     provider.maxIpsCount = settings.trustedProxies;
