@@ -31,13 +31,13 @@ import type { Log } from './log.ts';
 import { Consents } from './oidc/consents.ts';
 import { Engine } from './oidc/engine.ts';
 import { recordEvents } from './oidc/events.ts';
-import type { GrantStorage } from './oidc/grant-adapter.ts';
+import { GrantStorage } from './oidc/grant-adapter.ts';
 import { Keys } from './oidc/keys.ts';
 import { createEnginePages } from './oidc/pages.ts';
 import { checkClientMetadata, createProvider } from './oidc/provider.ts';
-import { RedisGrants } from './oidc/redis-grants.ts';
+import { grantScripts, RedisArtifacts } from './oidc/redis-grants.ts';
 import { SessionsAndGrants } from './oidc/sessions-and-grants.ts';
-import { SqlGrants } from './oidc/sql-grants.ts';
+import { SqlArtifacts } from './oidc/sql-grants.ts';
 import { Trail } from './oidc/trail.ts';
 import { homeRoutes } from './portal/home.ts';
 import { createSetupLink, setupRoutes } from './portal/setup.ts';
@@ -99,12 +99,9 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       if (done.length > 0) log.info({ migrations: done }, 'migrated the database');
     }
     if (settings.redis.kind !== 'none') {
-      redis = await openRedis({
-        urls: secrets.redisUrls,
-        keyPrefix: settings.redis.keyPrefix,
-        allowVolatile: settings.redis.allowVolatile,
-        log,
-      });
+      const { keyPrefix, allowVolatile } = settings.redis;
+      redis = openRedis({ url: secrets.redisUrls.join(','), keyPrefix, allowVolatile, log, scripts: grantScripts });
+      await redis.checkPersistence();
     }
   } catch (error) {
     await redis?.close();
@@ -121,11 +118,11 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const roles = new Roles({ database, audit });
   const clients = new Clients({ database, audit });
   const consents = new Consents({ database, audit });
-  const keys = new Keys({ database, seal });
-  const grantOptions = { seal, refreshGrace: settings.refreshGrace };
-  const grants: GrantStorage = redis
-    ? new RedisGrants({ redis, ...grantOptions })
-    : new SqlGrants({ sql: database.sql, ...grantOptions });
+  const keys = new Keys({ database, audit, seal });
+  const artifacts = redis
+    ? new RedisArtifacts(redis)
+    : new SqlArtifacts({ sql: database.sql, isHealthy: () => database.isHealthy() });
+  const grants = new GrantStorage({ artifacts, seal, refreshGrace: settings.refreshGrace, log });
   const sessionsAndGrants = new SessionsAndGrants({ accounts, audit, grants });
 
   const locales = createLocales(join(VIEWS, 'locales'));

@@ -16,7 +16,7 @@ export interface GuardedFetchOptions {
   readonly mostBytes?: number;
 }
 
-type FetchInput = string | URL;
+type FetchInput = string | URL | Request;
 export type GuardedFetch = (url: FetchInput, init?: globalThis.RequestInit) => Promise<Response>;
 
 const MEBIBYTE = 1024 * 1024;
@@ -48,7 +48,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
   const open = agent(false);
 
   return async (input, init = {}) => {
-    const url = new URL(input);
+    const url = new URL(input instanceof Request ? input.url : input);
     if (url.protocol !== 'https:' && url.protocol !== 'http:') {
       throw new OutgoingCallRefused(`${url.protocol} addresses are not called.`);
     }
