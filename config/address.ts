@@ -71,9 +71,10 @@ export function networkHost(): Kind<string> {
       .max(300)
       .transform((raw, context) => {
         const text = raw.trim();
-        const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text;
-        const host = isIP(bare) === 6 ? `[${bare}]` : bare;
-        const url = host.startsWith('[') || /^[^\s/\\@?#:*]+$/.test(host) ? URL.parse(`http://${host}`) : null;
+        const bare = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
+        const isIpv6 = isIP(bare) === 6;
+        const isPlain = isIpv6 || /^[^\s/\\@?#:*[\]]+$/.test(text);
+        const url = isPlain ? URL.parse(`http://${isIpv6 ? `[${bare}]` : text}`) : null;
         if (url !== null && url.hostname !== '') return url.hostname;
         context.addIssue({ code: 'custom', message: `must be ${allowed}` });
         return z.NEVER;
@@ -113,7 +114,7 @@ export function mailSender(): Kind<string> {
 
 export interface RedisTarget {
   readonly kind: 'single' | 'sentinel' | 'cluster';
-  /** Each can be read by the URL parser. For Sentinel: one per sentinel, with the master's name and the database in the path. */
+  /** For Sentinel a single one that names all sentinels, and the master's name and the database in the path. */
   readonly urls: readonly string[];
 }
 
@@ -141,7 +142,8 @@ function parseRedis(text: string): RedisTarget | undefined {
   if (sentinel !== null) {
     const [, user = '', hosts = '', path = ''] = sentinel;
     const urls = hosts.split(',').map((host) => `redis+sentinel://${user}${host}/${path}`);
-    return urls.every((url) => (URL.parse(url)?.hostname ?? '') !== '') ? { kind: 'sentinel', urls } : undefined;
+    const isGood = urls.every((url) => (URL.parse(url)?.hostname ?? '') !== '');
+    return isGood ? { kind: 'sentinel', urls: [text] } : undefined;
   }
   const urls = text.split(',').map((one) => one.trim());
   const parsed = urls.map((one) => URL.parse(one));

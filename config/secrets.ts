@@ -7,7 +7,7 @@ export interface SecretValues extends DeclaredSecrets {
   readonly masterSecret: string | undefined;
   readonly previousSecret: string | undefined;
   readonly databaseUrl: string | undefined;
-  /** Empty without Redis; for Sentinel one per sentinel (`redis+sentinel://user:password@host:port/master/database`). */
+  /** Empty without Redis; for Sentinel one that names all of them (`redis+sentinel://user:password@host:port,host:port/master/database`). */
   readonly redisUrls: readonly string[];
   readonly smtpUrl: string | undefined;
   readonly smtpFallbackUrl: string | undefined;

@@ -1,10 +1,10 @@
 // Every migration in the order in which it runs. A released one is never edited; a change is a new file and a new line.
 import { First } from './20261121000001-first.ts';
-import { Migration20261121000002 } from './20261121000002-oidc-artifacts.ts';
+import { OidcArtifacts } from './20261121000002-oidc-artifacts.ts';
 import { Consents } from './20261121000003-consents.ts';
 
 export const migrations = [
   { name: '20261121000001-first', class: First },
-  { name: '20261121000002-oidc-artifacts', class: Migration20261121000002 },
+  { name: '20261121000002-oidc-artifacts', class: OidcArtifacts },
   { name: '20261121000003-consents', class: Consents },
 ];
