@@ -135,15 +135,13 @@ export function redisUrls(): Kind<RedisTarget> {
   };
 }
 
-const SENTINEL = /^redis\+sentinel:\/\/([^@/?#\s]*@)?([^@/?#\s]+)\/([\w.-]{1,100}(?:\/\d{1,3})?)$/;
+const SENTINEL = /^rediss?\+sentinel:\/\/(?:[^@/?#\s]*@)?([^@/?#\s]+)\/[\w.-]{1,100}(?:\/\d{1,3})?(?:\?[^#\s]*)?$/;
 
 function parseRedis(text: string): RedisTarget | undefined {
-  const sentinel = SENTINEL.exec(text);
-  if (sentinel !== null) {
-    const [, user = '', hosts = '', path = ''] = sentinel;
-    const urls = hosts.split(',').map((host) => `redis+sentinel://${user}${host}/${path}`);
-    const isGood = urls.every((url) => (URL.parse(url)?.hostname ?? '') !== '');
-    return isGood ? { kind: 'sentinel', urls: [text] } : undefined;
+  const sentinels = SENTINEL.exec(text)?.[1];
+  if (sentinels !== undefined) {
+    const isFine = sentinels.split(',').every((host) => host !== '' && URL.parse(`redis://${host}`)?.host === host);
+    return isFine ? { kind: 'sentinel', urls: [text] } : undefined;
   }
   const urls = text.split(',').map((one) => one.trim());
   const parsed = urls.map((one) => URL.parse(one));

@@ -46,9 +46,11 @@ export function readSources(env: NodeJS.ProcessEnv, cwd: string): Given {
   const unreadable = new Set<SettingName>();
   for (const name of settingNames) {
     const variable = variableName(name);
-    const outcome =
-      readSpot(name, env[variable] || undefined, env[`${variable}_FILE`] || undefined, cwd) ??
-      readSpot(name, yaml.keys.get(name), yaml.keys.get(`${name}File`), cwd, yaml.path);
+    const direct = env[variable] || undefined;
+    const outcome = definitions[name].isEnvironmentOnly
+      ? readSpot(name, direct, undefined, cwd)
+      : (readSpot(name, direct, env[`${variable}_FILE`] || undefined, cwd) ??
+        readSpot(name, yaml.keys.get(name), yaml.keys.get(`${name}File`), cwd, yaml.path));
     if (outcome === undefined) continue;
     if ('raw' in outcome) settings.set(name, outcome);
     else {

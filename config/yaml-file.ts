@@ -27,7 +27,7 @@ export function readYamlFile(
   try {
     content = document.toJS();
   } catch {
-    return { wrongs: ['uses an alias that leads nowhere; put quotes around values that begin with * or &'] };
+    return { wrongs: ['uses aliases that lead nowhere or too far; put quotes around values that begin with * or &'] };
   }
   if (content === null || content === undefined) return { keys: new Map() };
   if (typeof content !== 'object' || Array.isArray(content)) return { wrongs: ['must hold names with values'] };

@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { parse } from 'yaml';
+import {
+  type DeclarationName,
+  type DeclarationReading,
+  declarations,
+  readDeclarations,
+} from '../../config/declarations.ts';
+import { folder } from './loading.ts';
+
+const PEM = '-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n-----END PRIVATE KEY-----';
+
+function read(yaml: string, cwd = '/nonexistent'): DeclarationReading {
+  const entries = Object.entries(parse(yaml) as Record<DeclarationName, unknown>) as [DeclarationName, unknown][];
+  return readDeclarations(new Map(entries), cwd);
+}
+
+function problems(yaml: string, cwd?: string): string[] {
+  return read(yaml, cwd).problems.map((problem) => `${problem.name}: ${problem.wrong}`);
+}
+
+test('without any list there is nothing, and no problem', () => {
+  const { declared, problems: found } = read('{}');
+  assert.deepEqual(declared, { clients: [], upstreams: [], telegram: undefined, roles: [] });
+  assert.deepEqual(found, []);
+});
+
+test('each example is taken, and so is the short one', (context) => {
+  const files = { demo: 'a', google: 'b', company: 'c', 'apple.p8': PEM, 'telegram-bot': '1:abc' };
+  const cwd = folder(context, files);
+  for (const { example, short } of Object.values(declarations)) {
+    for (const yaml of [example, short]) assert.deepEqual(problems(yaml.replaceAll('/run/secrets/', ''), cwd), []);
+  }
+});
+
+describe('clients', () => {
+  test('keep their metadata and lose their secret to the secrets', (context) => {
+    const cwd = folder(context, { two: 'second\n' });
+    const reading = read(
+      `clients:
+        - { client_id: one, client_secret: first, redirect_uris: [https://a.example/cb], "client_name#ru": Имя }
+        - { client_id: two, client_secret_file: two }
+        - { client_id: three, token_endpoint_auth_method: none }`,
+      cwd,
+    );
+    assert.deepEqual(reading.problems, []);
+    assert.deepEqual(reading.declared.clients, [
+      { client_id: 'one', redirect_uris: ['https://a.example/cb'], 'client_name#ru': 'Имя' },
+      { client_id: 'two' },
+      { client_id: 'three', token_endpoint_auth_method: 'none' },
+    ]);
+    assert.deepEqual({ ...reading.secrets.clientSecrets }, { one: 'first', two: 'second' });
+  });
+
+  test('have their secrets under no other name, whatever the id', () => {
+    const { clientSecrets } = read('clients: [{ client_id: __proto__, client_secret: x }]').secrets;
+    assert.deepEqual(Object.entries(clientSecrets), [['__proto__', 'x']]);
+    assert.equal(clientSecrets['constructor'], undefined);
+    assert.equal(clientSecrets['toString'], undefined);
+  });
+
+  test('are refused without an id, twice, with names in another style, or with a secret in two ways', () => {
+    assert.deepEqual(
+      problems(`clients:
+        - { client_name: No id }
+        - { client_id: a, redirectUris: [] }
+        - { client_id: "a b" }`),
+      [
+        'clients[0].client_id: is missing; it must be 1 to 200 visible ASCII characters',
+        'clients[1].redirectUris: is not a registered name of client metadata; did you mean redirect_uris?',
+        'clients[2].client_id: must be 1 to 200 visible ASCII characters',
+      ],
+    );
+    assert.deepEqual(problems('clients: [{ client_id: a }, { client_id: a }]'), [
+      'clients[1].client_id: is there twice',
+    ]);
+    assert.deepEqual(problems('clients: [{ client_id: a, client_secret: x, client_secret_file: y }]'), [
+      'clients[0].client_secret: is given twice, as client_secret and as client_secret_file; keep one',
+    ]);
+    assert.deepEqual(problems('clients: { client_id: a }'), ['clients: must be a list']);
+    assert.deepEqual(problems('clients: [demo]'), ['clients[0]: must be a map of names to values']);
+  });
+
+  test('never have their secret in a refusal', (context) => {
+    const cwd = folder(context, { two: 'hunter2\nhunter2' });
+    const yaml =
+      'clients: [{ client_id: a, client_secret: "hunter2\\nhunter2" }, { client_id: b, client_secret_file: two }]';
+    const found = problems(yaml, cwd);
+    assert.equal(found.length, 2);
+    assert.ok(!found.join().includes('hunter2'));
+  });
+});
+
+describe('upstreams', () => {
+  test('of every kind are taken, in their order, with their secrets apart', () => {
+    const reading = read(`upstreams:
+      - { id: g, kind: google, clientId: c, clientSecret: s1 }
+      - { id: a, kind: apple, clientId: c, teamId: T, keyId: K, privateKey: ${JSON.stringify(PEM)} }
+      - { id: h, kind: github, clientId: c, clientSecret: s2, endpoints: { api: https://ghe.example/api } }
+      - { id: m, kind: microsoft, clientId: c, clientSecret: s3, tenant: common }
+      - { id: d, kind: discord, clientId: c, clientSecret: s4, scopes: [identify], label: Chat }
+      - { id: x, kind: x, clientId: c, clientSecret: s5 }
+      - { id: t, kind: telegram, clientId: "1", clientSecret: s6, endpoints: { issuer: http://127.0.0.1:4000 } }
+      - { id: o, kind: oidc, clientId: c, endpoints: { issuer: https://login.example/ } }`);
+    assert.deepEqual(reading.problems, []);
+    assert.deepEqual(reading.declared.upstreams.map((one) => one.id).join(''), 'gahmdxto');
+    assert.deepEqual(reading.declared.upstreams[4], {
+      id: 'd',
+      kind: 'discord',
+      clientId: 'c',
+      scopes: ['identify'],
+      label: 'Chat',
+    });
+    assert.ok(!JSON.stringify(reading.declared).includes('BEGIN') && !/s[1-6]"/.test(JSON.stringify(reading.declared)));
+    assert.deepEqual(
+      { ...reading.secrets.upstreamSecrets },
+      { g: 's1', a: PEM, h: 's2', m: 's3', d: 's4', x: 's5', t: 's6' },
+    );
+  });
+
+  test('are refused with what is missing, unknown or of another kind', () => {
+    assert.deepEqual(
+      problems(`upstreams:
+        - { id: a, kind: facebook, clientId: c }
+        - { id: b, kind: google, clientId: c, clientSecret: s, teamId: T }
+        - { id: c, kind: microsoft, clientId: c, clientSecret: s }
+        - { id: d, kind: oidc, clientId: c, clientSecret: s }
+        - { id: E, kind: x, clientId: c, clientSecret: s }
+        - { id: f, kind: github, clientId: c, clientSecret: s, endpoints: { issuer: https://a.example } }
+        - { id: g, kind: google, clientId: c, clientSecret: s, endpoints: { issuer: http://a.example } }
+        - { id: h, kind: google, clientID: c, clientSecret: s }`),
+      [
+        'upstreams[0].kind: must be one of google, apple, github, microsoft, discord, x, telegram or oidc',
+        'upstreams[1].teamId: is not known here',
+        'upstreams[2].tenant: is missing; it must be a tenant id or domain',
+        'upstreams[3].endpoints: must be a map of names to values',
+        'upstreams[4].id: must be up to 32 of a-z, 0-9 and -, beginning with a letter',
+        'upstreams[5].endpoints.issuer: is not known here',
+        'upstreams[6].endpoints.issuer: must be a URL that starts with https:// (http only on localhost, 127.0.0.1 or [::1])',
+        'upstreams[7].clientId: is missing; it must be text of 1 to 300 characters without control characters',
+        'upstreams[7].clientID: is not known here; did you mean clientId?',
+      ],
+    );
+  });
+
+  test('need their secret, and an id of their own', () => {
+    assert.deepEqual(
+      problems(
+        'upstreams: [{ id: a, kind: x, clientId: c }, { id: a, kind: oidc, clientId: c, endpoints: { issuer: https://a.example } }]',
+      ),
+      ['upstreams[0].clientSecret: is missing', 'upstreams[1].id: is there twice'],
+    );
+    assert.deepEqual(
+      problems('upstreams: [{ id: a, kind: apple, clientId: c, teamId: T, keyId: K, privateKey: nonsense }]'),
+      ['upstreams[0].privateKey: must be a private key in PEM'],
+    );
+    assert.deepEqual(problems('upstreams: [{ id: a, kind: x, clientId: c, clientSecretFile: gone }]'), [
+      'upstreams[0].clientSecretFile: names a file that does not exist',
+    ]);
+  });
+});
+
+describe('Telegram', () => {
+  test("has Telegram's production key and polling unless told otherwise", () => {
+    const {
+      declared,
+      secrets,
+      problems: found,
+    } = read('telegram: { botToken: "12:ab_c", gatewayToken: g, proxy: socks5://u:p@h }');
+    assert.deepEqual(found, []);
+    assert.deepEqual(declared.telegram, {
+      mode: 'polling',
+      hasBot: true,
+      hasGateway: true,
+      hasProxy: true,
+      apiRoot: undefined,
+      gatewayRoot: undefined,
+      miniAppKeys: ['e7bf03a2fa4602af4580703d88dda5bb59f32ed8b02a56c187fe7d34caed242d'],
+    });
+    assert.equal(secrets.telegramBotToken, '12:ab_c');
+    assert.equal(secrets.telegramGatewayToken, 'g');
+    assert.equal(secrets.telegramProxy, 'socks5://u:p@h');
+  });
+
+  test('is refused with a token, mode or key of another form', () => {
+    assert.deepEqual(problems('telegram: { botToken: nonsense, mode: push, miniAppKeys: [ff], bottoken: x }'), [
+      'telegram.mode: must be one of polling, webhook',
+      'telegram.miniAppKeys: must be a list of at most 10, each 64 hexadecimal digits',
+      'telegram.bottoken: is not known here; did you mean botToken?',
+    ]);
+    assert.deepEqual(problems('telegram: { botToken: nonsense }'), [
+      "telegram.botToken: must be a bot's token, digits:letters",
+    ]);
+  });
+});
+
+test('roles are taken with what they carry, and refused twice or with a rank nobody has', () => {
+  const yaml = 'roles: [{ id: help-desk, name: Help desk, rank: 2, inherits: [viewer], permissions: [sessions:read] }]';
+  assert.deepEqual(read(yaml).declared.roles, [
+    { id: 'help-desk', name: 'Help desk', rank: 2, inherits: ['viewer'], permissions: ['sessions:read'] },
+  ]);
+  assert.deepEqual(problems('roles: [{ id: a, name: A }, { id: a, name: B }]'), ['roles[1].id: is there twice']);
+  assert.deepEqual(problems('roles: [{ id: a, name: A, rank: 6 }]'), [
+    'roles[0].rank: must be a whole number from 0 to 5',
+  ]);
+});
