@@ -1,0 +1,237 @@
+// The connection to Redis against real servers: what it accepts, how fast it gives up, and that it comes back by itself.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { destination } from 'pino';
+import { AppError, Unavailable } from '../../src/errors.ts';
+import { createLog } from '../../src/log.ts';
+import { openRedis, parseRedisUrl, type RedisConnection, type RedisScript } from '../../src/storage/redis.ts';
+import {
+  type RedisCluster,
+  type RedisServer,
+  redisServerMissing,
+  startRedisCluster,
+  startRedisServer,
+} from '../support/redis-cluster.ts';
+
+const log = createLog('silent', destination('/dev/null'));
+const missing = redisServerMissing();
+
+function open(url: string, options: { allowVolatile?: boolean; scripts?: Record<string, RedisScript> } = {}): RedisConnection {
+  return openRedis({ url, keyPrefix: 'test:', allowVolatile: options.allowVolatile ?? false, log, scripts: options.scripts ?? {} });
+}
+
+async function elapsed(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+async function eventually(what: string, isTrue: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 15_000;
+  while (!(await isTrue())) {
+    assert.ok(Date.now() < deadline, `waited too long for ${what}`);
+    await sleep(50);
+  }
+}
+
+describe('the forms of the Redis URL', () => {
+  it('reads one node with user, password, port and database', () => {
+    assert.deepEqual(parseRedisUrl('rediss://me:p%40ss@redis.example:6380/3'), {
+      kind: 'single',
+      node: { host: 'redis.example', port: 6380 },
+      db: 3,
+      isTls: true,
+      username: 'me',
+      password: 'p@ss',
+    });
+  });
+
+  it('reads several nodes as a Cluster and takes the password from whichever has one', () => {
+    assert.deepEqual(parseRedisUrl('redis://a:7000, redis://:secret@[::1]:7001'), {
+      kind: 'cluster',
+      nodes: [
+        { host: 'a', port: 7000 },
+        { host: '::1', port: 7001 },
+      ],
+      isTls: false,
+      username: undefined,
+      password: 'secret',
+    });
+  });
+
+  it('reads Sentinel with the name of the master', () => {
+    assert.deepEqual(parseRedisUrl('redis+sentinel://:p%2Fw@s1:26379,s2/main/2?sentinel_password=watch'), {
+      kind: 'sentinel',
+      sentinels: [
+        { host: 's1', port: 26_379 },
+        { host: 's2', port: 26_379 },
+      ],
+      name: 'main',
+      db: 2,
+      isTls: false,
+      username: undefined,
+      password: 'p/w',
+      sentinelPassword: 'watch',
+    });
+  });
+
+  for (const url of [
+    '',
+    'http://:secret@host',
+    'redis://',
+    'redis://:secret@host/x',
+    'redis://a,rediss://:secret@b',
+    'redis://a/1,redis://:secret@b',
+    'redis+sentinel://:secret@host:26379',
+    'redis://:%secret@host',
+  ]) {
+    it(`refuses ${url || 'an empty one'} without repeating its password`, () => {
+      assert.throws(
+        () => parseRedisUrl(url),
+        (error) => error instanceof AppError && error.code === 'redis-url' && !error.message.includes('secret'),
+      );
+    });
+  }
+
+  it('refuses a key prefix with braces, which would move keys in a Cluster', () => {
+    assert.throws(() => openRedis({ url: 'redis://a', keyPrefix: '{a}', allowVolatile: true, log }), TypeError);
+  });
+});
+
+describe('a Redis that may forget', { skip: missing }, () => {
+  it('is refused for its eviction policy and for missing persistence, with the setting that accepts it', async () => {
+    const server = await startRedisServer(['--maxmemory', '50mb', '--maxmemory-policy', 'allkeys-lru']);
+    const redis = open(server.url);
+    try {
+      assert.equal((await redis.persistenceProblems()).length, 2);
+      await assert.rejects(redis.checkPersistence(), (error) => {
+        assert.ok(error instanceof AppError);
+        assert.equal(error.code, 'redis-volatile');
+        assert.match(error.message, /allkeys-lru.*appendonly.*LATCHKEY_REDIS_ALLOW_VOLATILE/);
+        return true;
+      });
+      const tolerant = open(server.url, { allowVolatile: true });
+      await tolerant.checkPersistence();
+      await tolerant.close();
+    } finally {
+      await redis.close();
+      await server.stop();
+    }
+  });
+
+  it('is accepted with noeviction and an append-only file', async () => {
+    const server = await startRedisServer(['--maxmemory-policy', 'noeviction', '--appendonly', 'yes']);
+    const redis = open(server.url);
+    try {
+      await redis.checkPersistence();
+    } finally {
+      await redis.close();
+      await server.stop();
+    }
+  });
+});
+
+describe('a Redis that goes away', { skip: missing }, () => {
+  let server: RedisServer;
+  let redis: RedisConnection;
+
+  before(async () => {
+    server = await startRedisServer();
+    redis = open(server.url, { scripts: { echoOf: { keys: 1, lua: 'return ARGV[1]' } } });
+    await redis.run(() => redis.client.set('here', 'yes'));
+  });
+  after(async () => {
+    await redis.close();
+    await server.stop();
+  });
+
+  it('says Unavailable within two seconds when nobody has ever answered', async () => {
+    const nobody = open('redis://127.0.0.1:1');
+    const took = await elapsed(() => assert.rejects(nobody.run(() => nobody.client.get('x')), Unavailable));
+    assert.ok(took < 2000, `${took} ms`);
+    assert.equal(await nobody.isHealthy(), false);
+    await assert.rejects(nobody.checkPersistence(), Unavailable);
+    await nobody.close();
+  });
+
+  it('says Unavailable within two seconds when it falls silent, each time, and works again when it answers', async () => {
+    server.pause();
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const took = await elapsed(() =>
+        assert.rejects(redis.run(() => redis.client.get('here')), (error) => {
+          assert.ok(error instanceof Unavailable);
+          assert.equal(error.status, 503);
+          assert.ok(error.retryAfter);
+          return true;
+        }),
+      );
+      assert.ok(took < 2000, `${took} ms`);
+    }
+    server.resume();
+    await eventually('an answer', () => redis.isHealthy());
+    assert.equal(await redis.run(() => redis.client.get('here')), 'yes');
+  });
+
+  it('is unhealthy while the server is down, recovers after its restart, and scripts work again', async () => {
+    assert.equal(String(await redis.run(() => redis.script('echoOf', ['k'], ['before']))), 'before');
+    await server.kill();
+    const took = await elapsed(() => assert.rejects(redis.run(() => redis.client.get('here')), Unavailable));
+    assert.ok(took < 2000, `${took} ms`);
+    assert.equal(await redis.isHealthy(), false);
+    await server.restart();
+    await eventually('an answer', () => redis.isHealthy());
+    assert.equal(String(await redis.run(() => redis.script('echoOf', ['k'], ['after']))), 'after');
+  });
+
+  it('fails at once while it is known to be away instead of queueing', async () => {
+    await server.kill();
+    await eventually('the outage to be known', async () => {
+      const took = await elapsed(() => assert.rejects(redis.run(() => redis.client.get('here')), Unavailable));
+      return took < 50;
+    });
+    await server.restart();
+    await eventually('an answer', () => redis.isHealthy());
+  });
+
+  it('does not run a script that was not given to it at the start', async () => {
+    await assert.rejects(redis.run(async () => redis.script('other', ['k'])), TypeError);
+  });
+});
+
+describe('a Cluster', { skip: missing }, () => {
+  let cluster: RedisCluster;
+  let redis: RedisConnection;
+
+  before(async () => {
+    cluster = await startRedisCluster();
+    redis = open(cluster.url, { allowVolatile: true });
+  });
+  after(async () => {
+    await redis.close();
+    await cluster.stop();
+  });
+
+  it('checks every master', async () => {
+    assert.equal(await redis.isHealthy(), true);
+    assert.deepEqual(await redis.persistenceProblems(), ['appendonly is off and should be yes']);
+  });
+
+  it('says Unavailable within two seconds when a node dies, and recovers when it is back', async () => {
+    const [, second] = cluster.servers;
+    assert.ok(second);
+    await second.kill();
+    const keys = Array.from({ length: 30 }, (_, index) => `key${index}`);
+    for (let round = 0; round < 2; round += 1) {
+      const took = await elapsed(() => Promise.allSettled(keys.map((key) => redis.run(() => redis.client.get(key)))));
+      assert.ok(took < 2000, `${took} ms`);
+    }
+    assert.equal(await redis.isHealthy(), false);
+    await second.restart();
+    await eventually('all nodes', async () => {
+      const answers = await Promise.allSettled(keys.map((key) => redis.run(() => redis.client.get(key))));
+      return answers.every((one) => one.status === 'fulfilled');
+    });
+    assert.equal(await redis.isHealthy(), true);
+  });
+});
