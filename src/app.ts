@@ -33,6 +33,7 @@ import { Engine } from './oidc/engine.ts';
 import { recordEvents } from './oidc/events.ts';
 import { GrantStorage } from './oidc/grant-adapter.ts';
 import { Keys } from './oidc/keys.ts';
+import { LogoutDeliveries } from './oidc/logout-deliveries.ts';
 import { createEnginePages } from './oidc/pages.ts';
 import { checkClientMetadata, createProvider } from './oidc/provider.ts';
 import { grantScripts, RedisArtifacts } from './oidc/redis-grants.ts';
@@ -70,8 +71,8 @@ export interface App {
   handle(req: IncomingMessage, res: ServerResponse): unknown;
   /** Whether storage answers. */
   isHealthy(): Promise<boolean>;
-  /** Starts deleting what has expired, now and then. */
-  startSweeping(): void;
+  /** Starts the work behind the requests: deliveries, and now and then deleting what has expired. */
+  startWorkers(): void;
   close(): Promise<void>;
 }
 
@@ -123,7 +124,6 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     ? new RedisArtifacts(redis)
     : new SqlArtifacts({ sql: database.sql, isHealthy: () => database.isHealthy() });
   const grants = new GrantStorage({ artifacts, seal, refreshGrace: settings.refreshGrace, log });
-  const sessionsAndGrants = new SessionsAndGrants({ accounts, audit, grants });
 
   const locales = createLocales(join(VIEWS, 'locales'));
   const assets = createAssets(join(VIEWS, 'assets'));
@@ -148,6 +148,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       consents,
       grants,
       pages: enginePages,
+      notifyLogout,
       fetch: guardedFetch,
     });
     provider.proxy = settings.trustedProxies > 0;
@@ -157,6 +158,15 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     return provider;
   };
   const engine = new Engine(buildProvider);
+  const logoutDeliveries = new LogoutDeliveries({ sql: database.sql, engine, fetch: guardedFetch, log });
+  const sessionsAndGrants = new SessionsAndGrants({ accounts, audit, grants, notifyLogout });
+
+  /** Apps without an address for it are not told. */
+  async function notifyLogout(clientId: string, subject: string, sid: string | undefined): Promise<void> {
+    const client = await clients.find(clientId);
+    if (client?.metadata.backchannel_logout_uri === undefined) return;
+    await logoutDeliveries.enqueue(clientId, subject, sid);
+  }
   clients.setMetadataCheck(async (metadata) => checkClientMetadata(engine.provider, metadata));
 
   const setupParts = {
@@ -203,15 +213,17 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     },
     handle: engine.handle,
     isHealthy,
-    startSweeping() {
+    startWorkers() {
+      logoutDeliveries.start();
       sweeping ??= setInterval(() => {
-        Promise.all([grants.sweep(), oneTime.sweep(), lockout.sweep()]).catch((error: unknown) => {
+        Promise.all([grants.sweep(), oneTime.sweep(), lockout.sweep(), logoutDeliveries.sweep()]).catch((error: unknown) => {
           log.warn({ err: error }, 'could not delete what has expired');
         });
       }, SWEEP_EVERY).unref();
     },
     async close() {
       clearInterval(sweeping);
+      await logoutDeliveries.stop();
       await redis?.close();
       await database.close();
     },

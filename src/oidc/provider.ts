@@ -57,6 +57,8 @@ export interface EngineParts {
   readonly consents: Consents;
   readonly grants: GrantStorage;
   readonly pages: EnginePages;
+  /** Tells an app that a session ended, off the request path. */
+  readonly notifyLogout: (clientId: string, subject: string, sid: string | undefined) => Promise<void>;
   /** `fetch` for the engine's own outgoing calls (jwks_uri, back-channel logout, sector identifiers). */
   readonly fetch: NonNullable<Configuration['fetch']>;
 }
@@ -111,6 +113,7 @@ export function createProvider(parts: EngineParts): Provider {
     extraTokenClaims: () => undefined,
     features: {
       devInteractions: { enabled: false },
+      backchannelLogout: { enabled: true },
       claimsParameter: { enabled: true },
       clientCredentials: { enabled: true },
       introspection: { enabled: true, allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId },
@@ -165,6 +168,11 @@ export function createProvider(parts: EngineParts): Provider {
   Object.defineProperty(provider.Client.prototype, 'compareClientSecret', {
     value(this: { clientId: string; clientSecret?: string }, presented: string) {
       return isClientSecret(this.clientId, (this.clientSecret ?? '').split(' '), presented);
+    },
+  });
+  Object.defineProperty(provider.Client.prototype, 'backchannelLogout', {
+    value(this: { clientId: string }, subject: string, sid: string | undefined) {
+      return parts.notifyLogout(this.clientId, subject, sid);
     },
   });
   return provider;
