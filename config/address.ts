@@ -1,12 +1,15 @@
-// The kinds of setting that hold an address: the issuer, hosts, and the URLs of database, Redis, mail server and upstreams. Each is parsed
-// with the URL parser that later connects to it, so that two readings of one address cannot differ.
+// The kinds of setting that hold an address: the issuer, hosts, and the URLs of database, Redis, mail server and
+// upstreams. Each is parsed with the URL parser that later connects to it, so that two readings of one address cannot
+// differ.
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { Kind } from './setting.ts';
 
 const LOOPBACK_HOSTS: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 
-/** Whether a URL stays on this machine: the only place where http, file mails and switched-off limits are acceptable. */
+/**
+ * Whether a URL stays on this machine: the only place where http, file mails and switched-off limits are acceptable.
+ */
 export function isLoopback(url: string): boolean {
   return URL.canParse(url) && LOOPBACK_HOSTS.includes(new URL(url).hostname);
 }
@@ -26,7 +29,10 @@ function checked(allowed: string, findWrong: (text: string) => string | undefine
   };
 }
 
-/** The issuer (OpenID Connect Discovery 1.0, section 3): compared byte for byte by clients, so only its canonical form is taken. */
+/**
+ * The issuer (OpenID Connect Discovery 1.0, section 3): compared byte for byte by clients, so only its canonical form
+ * is taken.
+ */
 export function issuerUrl(): Kind<string> {
   const allowed = 'an https URL without query, fragment or final slash (http only on localhost, 127.0.0.1 or [::1])';
   return checked(allowed, (text) => {
@@ -43,7 +49,10 @@ export function issuerUrl(): Kind<string> {
   });
 }
 
-/** @param schemes without the colon; with http among them any host may be reached in clear, without it loopback hosts only */
+/**
+ * @param schemes without the colon; with http among them any host may be reached in clear, without it loopback hosts
+ * only
+ */
 export function webUrl(...schemes: readonly string[]): Kind<string> {
   const loopbackToo = schemes.includes('http') ? '' : ' (http only on localhost, 127.0.0.1 or [::1])';
   const allowed = `a URL that starts with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}${loopbackToo}`;

@@ -1,23 +1,27 @@
-// The lists that only YAML can declare: clients, upstreams, Telegram and roles. Their secrets are taken out and kept apart. What the values
-// mean (redirect rules, permissions, combinations of client metadata) is checked by the rooms that use them.
+// The lists that only YAML can declare: clients, upstreams, Telegram and roles. Their secrets are taken out and kept
+// apart. What the values mean (redirect rules, permissions, combinations of client metadata) is checked by the rooms
+// that use them.
 import { z } from 'zod';
 import { webUrl } from './address.ts';
 import { choice, type Kind, line, list, type Problem, parseValue, wholeNumber } from './setting.ts';
 import { findNearest } from './suggestion.ts';
 import { readValueFile } from './value-file.ts';
 
-/** Client metadata under its registered names (OpenID Connect Dynamic Client Registration 1.0, section 2), without the secret. */
-export interface ClientDeclaration {
+/**
+ * Client metadata under its registered names (OpenID Connect Dynamic Client Registration 1.0, section 2), without the
+ * secret.
+ */
+interface ClientDeclaration {
   readonly client_id: string;
   readonly [name: string]: unknown;
 }
 
 type Without<T, Key extends PropertyKey> = T extends unknown ? Omit<T, Key> : never;
-export type UpstreamDeclaration = Without<z.infer<typeof upstreamSchema>, UpstreamSecretField>;
-export type RoleDeclaration = z.infer<typeof roleSchema>;
+type UpstreamDeclaration = Without<z.infer<typeof upstreamSchema>, UpstreamSecretField>;
+type RoleDeclaration = z.infer<typeof roleSchema>;
 type UpstreamSecretField = 'clientSecret' | 'clientSecretFile' | 'privateKey' | 'privateKeyFile';
 
-export interface TelegramDeclaration {
+interface TelegramDeclaration {
   readonly mode: 'polling' | 'webhook';
   readonly hasBot: boolean;
   readonly hasGateway: boolean;
@@ -380,7 +384,10 @@ function without<T extends object, Key extends PropertyKey>(entry: T, keys: read
   return Object.fromEntries(kept) as Without<T, Key>;
 }
 
-/** One issue of the schema as problems; the library's own sentences would be the only ones that do not read like the rest. */
+/**
+ * One issue of the schema as problems; the library's own sentences would be the only ones that do not read like the
+ * rest.
+ */
 function explain(name: DeclarationName, issue: z.core.$ZodIssue): Problem[] {
   const at = issue.path.reduce<string>(
     (place, part) => (typeof part === 'number' ? `${place}[${part}]` : `${place}.${String(part)}`),

@@ -1,5 +1,6 @@
-// Every setting of Latchkey, once: its kind, default and meaning. The name is the YAML name; the variable's name, the refusals, the settings
-// page and the example file all follow from this table. Lists that only YAML can declare are in declarations.ts.
+// Every setting of Latchkey, once: its kind, default and meaning. The name is the YAML name; the variable's name, the
+// refusals, the settings page and the example file all follow from this table. Lists that only YAML can declare are in
+// declarations.ts.
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { databaseUrl, issuerUrl, listenerHost, mailSender, networkHost, redisUrls, smtpUrl } from './address.ts';
@@ -155,7 +156,8 @@ const passwords = {
   passwordPolicy: setting(choice('length', 'strict', 'classic', 'nist'), {
     default: 'length',
     meaning:
-      'Rules for new passwords: length is long enough, strict adds upper, lower, digit and symbol, classic is 8 to 128 with those four, nist follows NIST SP 800-63B.',
+      'Rules for new passwords: length asks for length alone, strict for the four kinds of characters too, ' +
+      'classic for 8 to 128 with the four kinds, nist for what NIST SP 800-63B says.',
   }),
   passwordMinLength: setting(wholeNumber(8, 64), {
     example: '14',
@@ -249,6 +251,14 @@ const tokens = {
     default: 0,
     example: '10',
     meaning: 'How long a used refresh token may be sent again without ending its family; a repeat still gets no token.',
+  }),
+  keyRotationPeriod: setting(seconds(0, 10 * YEAR), {
+    default: 90 * DAY,
+    meaning: 'Age at which signing keys are replaced by themselves; 0 leaves it to the command line.',
+  }),
+  keyPublishAhead: setting(seconds(60, 30 * DAY), {
+    default: 600,
+    meaning: 'How long a new signing key is published before it signs, so that every process and client knows it.',
   }),
 };
 

@@ -1,5 +1,6 @@
-// The master secret of an installation on one machine: generated at the first start into the data folder, and read from there afterwards.
-// Losing it means losing everything that was sealed with it, so it is on the disk for certain before anybody uses it.
+// The master secret of an installation on one machine: generated at the first start into the data folder, and read from
+// there afterwards. Losing it means losing everything that was sealed with it, so it is on the disk for certain before
+// anybody uses it.
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
@@ -45,7 +46,8 @@ function createSecret(dataDir: string, path: string): string {
   const draft = join(dataDir, `.secret-${randomBytes(8).toString('hex')}`);
   writeThrough(draft, randomBytes(32).toString('base64url'));
   try {
-    // A link appears with its content or not at all, and never replaces a file: whoever is second reads what the first one made.
+    // A link appears with its content or not at all, and never replaces a file: whoever is second reads what the first
+    // one made.
     linkSync(draft, path);
     syncFolder(dataDir);
   } catch (error) {

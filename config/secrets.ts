@@ -1,4 +1,5 @@
-// The secret half of the settings. It can be read field by field and in no other way: printed, serialised, logged or spread it shows nothing.
+// The secret half of the settings. It can be read field by field and in no other way: printed, serialised, logged or
+// spread it shows nothing.
 import { inspect } from 'node:util';
 import type { DeclaredSecrets } from './declarations.ts';
 
@@ -7,7 +8,10 @@ export interface SecretValues extends DeclaredSecrets {
   readonly masterSecret: string | undefined;
   readonly previousSecret: string | undefined;
   readonly databaseUrl: string | undefined;
-  /** Empty without Redis; for Sentinel one that names all of them (`redis+sentinel://user:password@host:port,host:port/master/database`). */
+  /**
+   * Empty without Redis; for Sentinel one that names all of them
+   * (`redis+sentinel://user:password@host:port,host:port/master/database`).
+   */
   readonly redisUrls: readonly string[];
   readonly smtpUrl: string | undefined;
   readonly smtpFallbackUrl: string | undefined;

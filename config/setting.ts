@@ -1,5 +1,6 @@
-// The shape of one setting, and the general kinds of value a setting can have. A kind reads the text of an environment variable or file and
-// the value of a YAML key alike, and says in words what it accepts: the settings page and every refusal show that same sentence.
+// The shape of one setting, and the general kinds of value a setting can have. A kind reads the text of an environment
+// variable or file and the value of a YAML key alike, and says in words what it accepts: the settings page and every
+// refusal show that same sentence.
 import { z } from 'zod';
 
 export interface Kind<T> {
@@ -55,7 +56,10 @@ export function setting<T>(kind: Kind<T>, about: About & { readonly default?: T 
   };
 }
 
-/** The value, or what is wrong with it; never the value inside the sentence, because it may be a secret in the wrong place. */
+/**
+ * The value, or what is wrong with it; never the value inside the sentence, because it may be a secret in the wrong
+ * place.
+ */
 export function parseValue<T>(one: Kind<T>, raw: unknown): { readonly value: T } | { readonly wrong: string } {
   const result = one.schema.safeParse(raw, { error: () => `must be ${one.allowed}` });
   if (result.success) return { value: result.data };

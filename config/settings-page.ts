@@ -1,5 +1,5 @@
-// Writes docs/settings.md and config/latchkey.example.yaml from the table of settings, so that neither can say anything else than the code.
-// Run it with `npm run docs:settings`; without --write it prints the page.
+// Writes docs/settings.md and config/latchkey.example.yaml from the table of settings, so that neither can say anything
+// else than the code. Run it with `npm run docs:settings`; without --write it prints the page.
 import { writeFileSync } from 'node:fs';
 import { declarations } from './declarations.ts';
 import { sections, variableName } from './definitions.ts';

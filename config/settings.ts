@@ -1,5 +1,5 @@
-// The settings: read once at start from environment, files and YAML, checked as a whole, frozen, and passed down from there. Secrets are a
-// separate object, so that the rest can be logged. Only this room reads the environment.
+// The settings: read once at start from environment, files and YAML, checked as a whole, frozen, and passed down from
+// there. Secrets are a separate object, so that the rest can be logged. Only this room reads the environment.
 import { resolve } from 'node:path';
 import packageFile from '../package.json' with { type: 'json' };
 import { findConflicts, findExampleSecrets, POLICY_MIN_LENGTH } from './check.ts';
@@ -156,6 +156,7 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
       freshProof: values.freshProofTtl,
     },
     refreshGrace: values.refreshGrace,
+    keys: { rotationPeriod: values.keyRotationPeriod, publishAhead: values.keyPublishAhead },
     limits: {
       lockAfter: values.lockAfter,
       lockFor: values.lockFor,

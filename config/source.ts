@@ -1,5 +1,5 @@
-// Where values come from: the environment, files named by `…_FILE`, and the YAML file. It knows names and precedence (the environment wins
-// over YAML) and refuses unknown names; whether a value is any good is not decided here.
+// Where values come from: the environment, files named by `…_FILE`, and the YAML file. It knows names and precedence
+// (the environment wins over YAML) and refuses unknown names; whether a value is any good is not decided here.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type DeclarationName, declarations, isDeclarationName } from './declarations.ts';
@@ -12,7 +12,7 @@ import { readYamlFile } from './yaml-file.ts';
 /** `file`: a file that the environment or YAML names. */
 export type Source = 'default' | 'environment' | 'file' | 'yaml' | 'generated';
 
-export interface GivenValue {
+interface GivenValue {
   readonly raw: unknown;
   readonly source: Source;
   /** Where it stands, when that is not the variable itself. */
@@ -22,7 +22,7 @@ export interface GivenValue {
 export interface Given {
   readonly settings: ReadonlyMap<SettingName, GivenValue>;
   readonly declarations: ReadonlyMap<DeclarationName, unknown>;
-  /** Settings that were given but could not be read: there is a problem already, and no default may take their place. */
+  /** Settings that were or may have been given but could not be read; no default may take their place. */
   readonly unreadable: ReadonlySet<SettingName>;
   readonly problems: readonly Problem[];
   /** The YAML file that was read. */
@@ -51,7 +51,11 @@ export function readSources(env: NodeJS.ProcessEnv, cwd: string): Given {
       ? readSpot(name, direct, undefined, cwd)
       : (readSpot(name, direct, env[`${variable}_FILE`] || undefined, cwd) ??
         readSpot(name, yaml.keys.get(name), yaml.keys.get(`${name}File`), cwd, yaml.path));
-    if (outcome === undefined) continue;
+    if (outcome === undefined) {
+      // It may stand in the YAML file that could not be read.
+      if (yaml.problems.length > 0) unreadable.add(name);
+      continue;
+    }
     if ('raw' in outcome) settings.set(name, outcome);
     else {
       problems.push(outcome);

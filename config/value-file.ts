@@ -1,4 +1,5 @@
-// Reads the small text files that settings name: secrets given as `…_FILE`, and the YAML file. What a file holds never gets into a message.
+// Reads the small text files that settings name: secrets given as `…_FILE`, and the YAML file. What a file holds never
+// gets into a message.
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 
@@ -6,7 +7,10 @@ const MOST_VALUE_BYTES = 64 * 1024;
 
 export type FileText = { readonly text: string } | { readonly wrong: string };
 
-/** UTF-8 text of at most `mostBytes` bytes, or what is wrong with the file, as a sentence that follows the setting's name. */
+/**
+ * UTF-8 text of at most `mostBytes` bytes, or what is wrong with the file, as a sentence that follows the setting's
+ * name.
+ */
 export function readTextFile(path: string, mostBytes: number): FileText {
   try {
     const stats = statSync(path);

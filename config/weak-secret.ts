@@ -1,4 +1,5 @@
-// Tells a secret that somebody could guess from one that came out of a generator: length, repeats, sequences, and the words of examples.
+// Tells a secret that somebody could guess from one that came out of a generator: length, repeats, sequences, and the
+// words of examples.
 
 /** Below this many bytes a secret is refused. */
 const LEAST_BYTES = 32;

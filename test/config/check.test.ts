@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { load, OTHER_SECRET, PRODUCTION, refusal, refusedNames, SECRET } from './loading.ts';
+import { folder, load, OTHER_SECRET, PRODUCTION, refusal, refusedNames, SECRET } from './loading.ts';
 
 /** The one problem of these settings. */
 function only(env: NodeJS.ProcessEnv): string {
@@ -115,5 +115,12 @@ test('a setting that is wrong itself causes no second complaint about what depen
   ]);
   assert.deepEqual(refusedNames({ ...PRODUCTION, LATCHKEY_SECRET: undefined, LATCHKEY_SECRET_FILE: '/nonexistent' }), [
     'LATCHKEY_SECRET',
+  ]);
+});
+
+test('a YAML file that cannot be read causes no complaint about what may stand in it', (context) => {
+  const cwd = folder(context, { 'config/latchkey.yaml': 'smtpUrl: [\n' });
+  assert.deepEqual(refusedNames({ LATCHKEY_ISSUER: 'https://id.example.com', LATCHKEY_WORKERS: '2' }, cwd), [
+    'LATCHKEY_CONFIG',
   ]);
 });
