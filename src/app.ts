@@ -27,7 +27,7 @@ import { requestLog } from './http/request-log.ts';
 import { createView } from './http/view.ts';
 import { KnownAccounts } from './interaction/known-accounts.ts';
 import { interactionRoutes } from './interaction/routes.ts';
-import type { Log } from './log.ts';
+import { type Log, serializeError } from './log.ts';
 import { Consents } from './oidc/consents.ts';
 import { Engine } from './oidc/engine.ts';
 import { recordEvents } from './oidc/events.ts';
@@ -49,6 +49,10 @@ import { openRedis, type RedisConnection } from './storage/redis.ts';
 const VIEWS = join(import.meta.dirname, '..', 'views');
 /** Milliseconds between two rounds of deleting what has expired. */
 const SWEEP_EVERY = 60_000;
+/** Milliseconds: within a minute every process has noticed a new key, which is published for longer before it signs. */
+const KEYS_EVERY = 20_000;
+/** Seconds by which clocks of clients may be wrong. */
+const CLOCK_SLACK = 60;
 
 export interface App {
   readonly accounts: Accounts;
@@ -57,6 +61,10 @@ export interface App {
   readonly roles: Roles;
   readonly clients: Clients;
   readonly keys: Keys;
+  /** Seconds for `keys.rotate`. */
+  readonly keyTimes: { readonly ahead: number; readonly keep: number };
+  /** Notices new keys at once instead of at the next look. */
+  followKeys(): Promise<void>;
   readonly audit: Audit;
   readonly database: Database;
   readonly sessionsAndGrants: SessionsAndGrants;
@@ -136,6 +144,14 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
 
   const guardedFetch = createGuardedFetch({ privateNetworkHosts: settings.privateNetworkHosts });
 
+  /** Seconds: a published key stays until the last token that it signed has expired. */
+  const { ttl } = settings;
+  const keyTimes = {
+    ahead: settings.keys.publishAhead,
+    keep: Math.max(ttl.idToken, ttl.accessToken, ttl.clientCredentials) + CLOCK_SLACK,
+  };
+  let keysInUse = '';
+
   const buildProvider = async () => {
     const provider = createProvider({
       issuer: settings.issuer,
@@ -202,12 +218,27 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     return isDatabaseUp && areGrantsUp;
   }
 
-  let sweeping: NodeJS.Timeout | undefined;
+  /** Puts an engine with the keys of now in place when they changed, here or in another process. */
+  async function followKeys(): Promise<void> {
+    await keys.rotateWhenDue(settings.keys.rotationPeriod, keyTimes);
+    const current = await keys.fingerprint();
+    if (current === keysInUse) return;
+    await engine.reload();
+    keysInUse = current;
+    log.info('signing keys changed');
+  }
+
+  const everySoOften = (every: number, what: string, work: () => Promise<unknown>): NodeJS.Timeout =>
+    setInterval(() => {
+      work().catch((error: unknown) => log.warn({ err: serializeError(error) }, `could not ${what}`));
+    }, every).unref();
+  const timers: NodeJS.Timeout[] = [];
   return {
-    ...{ accounts, passwords, lockout, roles, clients, keys, audit, database, sessionsAndGrants, grants, loaded, log },
+    ...{ followKeys, keyTimes, accounts, passwords, lockout, roles, clients, keys, audit, database, sessionsAndGrants, grants, loaded, log },
     setupLink: () => createSetupLink(setupParts, settings.ttl.setupLink),
     async prepare() {
       await keys.ensure();
+      keysInUse = await keys.fingerprint();
       await engine.reload();
       await clients.declare(settings.clients, secrets.clientSecrets);
     },
@@ -215,14 +246,15 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     isHealthy,
     startWorkers() {
       logoutDeliveries.start();
-      sweeping ??= setInterval(() => {
-        Promise.all([grants.sweep(), oneTime.sweep(), lockout.sweep(), logoutDeliveries.sweep()]).catch((error: unknown) => {
-          log.warn({ err: error }, 'could not delete what has expired');
-        });
-      }, SWEEP_EVERY).unref();
+      timers.push(
+        everySoOften(SWEEP_EVERY, 'delete what has expired', () =>
+          Promise.all([grants.sweep(), oneTime.sweep(), lockout.sweep(), logoutDeliveries.sweep()]),
+        ),
+        everySoOften(KEYS_EVERY, 'look for new keys', followKeys),
+      );
     },
     async close() {
-      clearInterval(sweeping);
+      for (const timer of timers) clearInterval(timer);
       await logoutDeliveries.stop();
       await redis?.close();
       await database.close();
