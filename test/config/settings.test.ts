@@ -50,6 +50,7 @@ describe('without any setting', () => {
         freshProof: 600,
       },
       refreshGrace: 0,
+      keys: { rotationPeriod: 7_776_000, publishAhead: 600 },
       limits: {
         lockAfter: 5,
         lockFor: 900,
