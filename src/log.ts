@@ -4,7 +4,11 @@ import { type DestinationStream, destination, type Logger, pino } from 'pino';
 
 export type Log = Logger;
 
-const REDACTED = ['password', 'secret', 'token', 'code', 'authorization', 'cookie'];
+// Not `code`: that is what an error is called by, and one-time codes are never handed to the log.
+const REDACTED = [
+  ...['password', 'secret', 'token', 'authorization', 'cookie'],
+  ...['client_secret', 'access_token', 'refresh_token', 'id_token', 'code_verifier'],
+];
 
 /**
  * @param level a pino level name

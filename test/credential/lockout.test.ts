@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { type Attempt, Lockout, type LockoutSettings } from '../../src/credential/lockout.ts';
+import { Unavailable } from '../../src/errors.ts';
+import type { Database } from '../../src/storage/database.ts';
+import { describeOnEachDatabase } from '../support/database.ts';
+
+const SETTINGS: LockoutSettings = {
+  lockAfter: 5,
+  lockFor: 900,
+  lockForAtMost: 86_400,
+  accountFailures: 100,
+  networkFailures: 1000,
+  networkFailuresWindow: 900,
+  switchedOff: false,
+};
+
+function lockoutOn(database: Database, change: Partial<LockoutSettings> = {}): Lockout {
+  return new Lockout({ database, settings: { ...SETTINGS, ...change } });
+}
+
+/** A subject and a network that no other case uses. */
+function stranger(change: { subject?: string; network?: string; isKnownDevice?: boolean } = {}) {
+  return { subject: randomUUID(), network: randomUUID(), isKnownDevice: false, ...change };
+}
+
+function refused(attempt: Attempt): Extract<Attempt, { isAllowed: false }> {
+  assert.equal(attempt.isAllowed, false);
+  return attempt as Extract<Attempt, { isAllowed: false }>;
+}
+
+async function fail(lockout: Lockout, who: ReturnType<typeof stranger>, times: number): Promise<void> {
+  for (let count = 0; count < times; count += 1) {
+    const attempt = await lockout.attempt(who);
+    assert.equal(attempt.isAllowed, true, `attempt ${count + 1}`);
+  }
+}
+
+/** Instead of waiting: every lock of this subject is over. */
+async function letLocksEnd(database: Database, subject: string): Promise<void> {
+  await database
+    .em()
+    .execute("update guess_counter set locked_until = now() - interval '1 second' where key like ? and locked_until < 'infinity'", [
+      `%${subject}%`,
+    ]);
+}
+
+async function letWindowEnd(database: Database, network: string): Promise<void> {
+  await database
+    .em()
+    .execute("update guess_counter set window_ends_at = now() - interval '1 second' where key = ?", [`network:${network}`]);
+}
+
+describeOnEachDatabase('the limits', (database) => {
+  describe('guessing at one account from one network', () => {
+    it('is refused after five failures in a row, for fifteen minutes', async () => {
+      const lockout = lockoutOn(database());
+      const who = stranger();
+      await fail(lockout, who, 5);
+      const { reason, retryAfter } = refused(await lockout.attempt(who));
+      assert.equal(reason, 'account-network');
+      assert.ok(retryAfter !== null && retryAfter > 890 && retryAfter <= 900, String(retryAfter));
+    });
+
+    it('lets exactly five of fifty parallel tries through', async () => {
+      const lockout = lockoutOn(database());
+      const who = stranger();
+      const attempts = await Promise.all(Array.from({ length: 50 }, () => lockout.attempt(who)));
+      assert.equal(attempts.filter((one) => one.isAllowed).length, 5);
+    });
+
+    it('starts anew after a success', async () => {
+      const lockout = lockoutOn(database());
+      const who = stranger();
+      await fail(lockout, who, 4);
+      const good = await lockout.attempt(who);
+      assert.ok(good.isAllowed);
+      await good.succeed();
+      await fail(lockout, who, 5);
+      refused(await lockout.attempt(who));
+    });
+
+    it('is refused twice as long each time, up to a day, and a refused try prolongs nothing', async () => {
+      const lockout = lockoutOn(database());
+      const who = stranger();
+      const waits: number[] = [];
+      for (let round = 0; round < 9; round += 1) {
+        await fail(lockout, who, 5);
+        const first = refused(await lockout.attempt(who)).retryAfter ?? Number.NaN;
+        const second = refused(await lockout.attempt(who)).retryAfter ?? Number.NaN;
+        assert.ok(second <= first);
+        // Seconds that passed while the test ran.
+        waits.push(Math.ceil(first / 60) * 60);
+        await letLocksEnd(database(), who.subject);
+      }
+      assert.deepEqual(waits, [900, 1800, 3600, 7200, 14_400, 28_800, 57_600, 86_400, 86_400]);
+    });
+
+    it('leaves other networks and other accounts alone', async () => {
+      const lockout = lockoutOn(database());
+      const who = stranger();
+      await fail(lockout, who, 5);
+      refused(await lockout.attempt(who));
+      assert.equal((await lockout.attempt({ ...who, network: randomUUID() })).isAllowed, true);
+      assert.equal((await lockout.attempt({ ...who, subject: randomUUID() })).isAllowed, true);
+    });
+
+    it('is not freed by a success on another account', async () => {
+      const lockout = lockoutOn(database());
+      const who = stranger();
+      await fail(lockout, who, 5);
+      const other = await lockout.attempt({ ...who, subject: randomUUID() });
+      assert.ok(other.isAllowed);
+      await other.succeed();
+      refused(await lockout.attempt(who));
+    });
+
+    it('is freed by a reset', async () => {
+      const lockout = lockoutOn(database());
+      const who = stranger();
+      await fail(lockout, who, 5);
+      await lockout.clear(who.subject);
+      await fail(lockout, who, 5);
+    });
+
+    it('holds for another process on the same database, as after a restart', async () => {
+      const who = stranger();
+      await fail(lockoutOn(database()), who, 5);
+      refused(await lockoutOn(database()).attempt(who));
+    });
+  });
+
+  describe('guessing at one account from everywhere', () => {
+    it('turns the password off after a hundred failures until a reset, except for known devices', async () => {
+      const lockout = lockoutOn(database());
+      const subject = randomUUID();
+      for (let count = 0; count < 100; count += 1) {
+        assert.equal((await lockout.attempt(stranger({ subject }))).isAllowed, true, `failure ${count + 1}`);
+      }
+      const { reason, retryAfter } = refused(await lockout.attempt(stranger({ subject })));
+      assert.equal(reason, 'account');
+      assert.equal(retryAfter, null);
+      assert.equal((await lockout.attempt(stranger({ subject, isKnownDevice: true }))).isAllowed, true);
+      await lockout.clear(subject);
+      assert.equal((await lockout.attempt(stranger({ subject }))).isAllowed, true);
+    });
+
+    it('does not let known devices guess without end', async () => {
+      const lockout = lockoutOn(database());
+      const who = stranger({ isKnownDevice: true });
+      await fail(lockout, who, 5);
+      assert.equal(refused(await lockout.attempt(who)).reason, 'account-network');
+    });
+  });
+
+  describe('guessing from one network at many accounts', () => {
+    it('is refused after twenty failures until the window ends', async () => {
+      const lockout = lockoutOn(database(), { networkFailures: 20 });
+      const network = randomUUID();
+      for (let count = 0; count < 20; count += 1) {
+        assert.equal((await lockout.attempt(stranger({ network }))).isAllowed, true);
+      }
+      const { reason, retryAfter } = refused(await lockout.attempt(stranger({ network })));
+      assert.equal(reason, 'network');
+      assert.ok(retryAfter !== null && retryAfter > 890 && retryAfter <= 900, String(retryAfter));
+      assert.equal((await lockout.attempt(stranger())).isAllowed, true);
+      await letWindowEnd(database(), network);
+      assert.equal((await lockout.attempt(stranger({ network }))).isAllowed, true);
+    });
+
+    it('counts parallel tries exactly', async () => {
+      const lockout = lockoutOn(database(), { networkFailures: 20 });
+      const network = randomUUID();
+      const attempts = await Promise.all(Array.from({ length: 50 }, () => lockout.attempt(stranger({ network }))));
+      assert.equal(attempts.filter((one) => one.isAllowed).length, 20);
+    });
+
+    it('does not count good sign-ins: an office can have more people than failures are allowed', async () => {
+      const lockout = lockoutOn(database(), { networkFailures: 20 });
+      const network = randomUUID();
+      for (let count = 0; count < 40; count += 1) {
+        const attempt = await lockout.attempt(stranger({ network }));
+        assert.ok(attempt.isAllowed);
+        await attempt.succeed();
+      }
+    });
+
+    it('cannot be made worse for a network by tries that are refused anyway', async () => {
+      const lockout = lockoutOn(database(), { networkFailures: 20 });
+      const who = stranger();
+      await fail(lockout, who, 5);
+      for (let count = 0; count < 30; count += 1) assert.equal(refused(await lockout.attempt(who)).reason, 'account-network');
+      assert.equal((await lockout.attempt(stranger({ network: who.network }))).isAllowed, true);
+    });
+  });
+
+  describe('the counters', () => {
+    it('are swept when they are old and lock nobody any more', async () => {
+      const lockout = lockoutOn(database());
+      const [old, locked, forEver] = [stranger(), stranger(), stranger()];
+      await fail(lockout, old, 1);
+      await fail(lockout, locked, 5);
+      await lockoutOn(database(), { accountFailures: 1 }).attempt(forEver);
+      await database().em().execute("update guess_counter set updated_at = now() - interval '3 days'");
+      await lockout.sweep();
+      const rows = await database().em().execute<{ key: string }[]>('select key from guess_counter');
+      const has = (subject: string) => rows.some((row) => row.key.includes(subject));
+      assert.deepEqual([has(old.subject), has(locked.subject), has(forEver.subject)], [false, true, true]);
+    });
+
+    it('can be switched off as a whole, for tests', async () => {
+      const lockout = lockoutOn(database(), { switchedOff: true });
+      await fail(lockout, stranger(), 50);
+    });
+  });
+});
+
+describe('guessing while the counters cannot be written', () => {
+  it('is refused', async () => {
+    const away = new Unavailable();
+    const database = { sql: { query: () => Promise.reject(away) } } as unknown as Database;
+    await assert.rejects(lockoutOn(database).attempt(stranger()), away);
+  });
+});

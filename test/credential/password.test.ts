@@ -1,0 +1,219 @@
+import argon2 from 'argon2';
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { Passwords, type PasswordSettings } from '../../src/credential/password.ts';
+import { Unavailable } from '../../src/errors.ts';
+import type { Database } from '../../src/storage/database.ts';
+import { describeOnEachDatabase } from '../support/database.ts';
+
+const SETTINGS: PasswordSettings = {
+  policy: 'length',
+  minLength: 12,
+  maxLength: 256,
+  hashMemoryKib: 19_456,
+  hashIterations: 2,
+  hashParallelism: 1,
+  hashConcurrency: 2,
+  hashQueue: 64,
+};
+/** Nothing but hashing and rules is asked of it. */
+const NO_DATABASE = {} as Database;
+
+function passwordsOn(database: Database, change: Partial<PasswordSettings> = {}, pepper?: string): Passwords {
+  return new Passwords({ database, settings: { ...SETTINGS, ...change }, pepper });
+}
+
+async function accountWith(database: Database, passwords: Passwords, password: string): Promise<string> {
+  const id = randomUUID();
+  const hash = await passwords.hash(password);
+  await database.transaction(async (em) => {
+    await em.execute(
+      "insert into account (id, subject, status, created_at, updated_at) values (?, ?, 'active', now(), now())",
+      [id, id],
+    );
+    await passwords.set(em, id, hash);
+  });
+  return id;
+}
+
+async function storedHash(database: Database, id: string): Promise<string> {
+  const [row] = await database.em().execute<{ hash: string }[]>('select hash from password where account_id = ?', [id]);
+  return row?.hash ?? '';
+}
+
+describe('the rules for a new password', () => {
+  const problem = (change: Partial<PasswordSettings>, password: string) =>
+    passwordsOn(NO_DATABASE, change).findProblem(password);
+
+  it('by default are its length and nothing else', () => {
+    assert.equal(problem({}, 'x'.repeat(11)), 'too-short');
+    assert.equal(problem({}, 'correct horse battery staple'), null);
+    assert.equal(problem({}, '            b'), null);
+    assert.equal(problem({}, `${'ab'.repeat(128)}`), null);
+    assert.equal(problem({}, `${'ab'.repeat(128)}c`), 'too-long');
+  });
+
+  it('count characters as people do, after composing them', () => {
+    assert.equal(problem({}, '🔑🗝🚪🏠🔒🔓🧰🪛🔧🔨🪚⛏'), null);
+    assert.equal(problem({}, '🔑🗝🚪🏠🔒🔓'), 'too-short');
+    // Eleven letters, one of them written as two code points.
+    assert.equal(problem({}, 'pa\u0308sswordabc'.normalize('NFD')), 'too-short');
+  });
+
+  it('refuse more than 1024 bytes before anything reads them', () => {
+    assert.equal(problem({}, '🔑'.repeat(257)), 'too-long');
+    assert.equal(problem({}, 'x'.repeat(10_000_000)), 'too-long');
+  });
+
+  it('refuse one repeated character and plain runs', () => {
+    for (const trivial of ['aaaaaaaaaaaaaaa', 'abcdefghijklmnop', 'ponmlkjihgfedcba', '🔑'.repeat(20)]) {
+      assert.equal(problem({}, trivial), 'too-common', trivial);
+    }
+  });
+
+  it('ask for four kinds of characters under strict and classic, in any script', () => {
+    for (const policy of ['strict', 'classic'] as const) {
+      assert.equal(problem({ policy, minLength: 8 }, 'alllowercase1!'), 'needs-kinds');
+      assert.equal(problem({ policy, minLength: 8 }, 'NoDigitsHere!'), 'needs-kinds');
+      assert.equal(problem({ policy, minLength: 8 }, 'NoSymbols123'), 'needs-kinds');
+      assert.equal(problem({ policy, minLength: 8 }, 'ALLUPPER123!'), 'needs-kinds');
+      assert.equal(problem({ policy, minLength: 8 }, 'Good1234!'), null);
+      assert.equal(problem({ policy, minLength: 8 }, 'Пароль12 !'), null);
+    }
+  });
+
+  it('are told to the page as they are checked', () => {
+    assert.deepEqual(passwordsOn(NO_DATABASE).rules(), [{ key: 'length', values: { min: 12, max: 256 } }]);
+    assert.deepEqual(
+      passwordsOn(NO_DATABASE, { policy: 'classic', minLength: 8, maxLength: 128 }).rules().map((rule) => rule.key),
+      ['length', 'kinds'],
+    );
+  });
+});
+
+describe('a password hash', () => {
+  it('is Argon2id with the parameters in force inside, 32 bytes long, different each time', async () => {
+    const passwords = passwordsOn(NO_DATABASE);
+    const hash = await passwords.hash('correct horse battery staple');
+    assert.match(hash, /^\$argon2id\$v=19\$m=19456,p=1,t=2\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
+    assert.notEqual(hash, await passwords.hash('correct horse battery staple'));
+  });
+});
+
+describe('hashing under load', () => {
+  it('runs a bounded number, lets a bounded number wait and refuses the rest with a time to come back', async () => {
+    const passwords = passwordsOn(NO_DATABASE, { hashConcurrency: 1, hashQueue: 3 });
+    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, (_, index) => passwords.hash(`password number ${index}`)));
+    assert.equal(outcomes.filter((one) => one.status === 'fulfilled').length, 4);
+    for (const one of outcomes) {
+      if (one.status === 'fulfilled') continue;
+      assert.ok(one.reason instanceof Unavailable);
+      assert.equal(one.reason.code, 'busy');
+      assert.equal(one.reason.retryAfter, 2);
+    }
+    // And is free again afterwards.
+    assert.match(await passwords.hash('one more password'), /^\$argon2id/);
+  });
+});
+
+describeOnEachDatabase('stored passwords', (database) => {
+  describe('checking a password', () => {
+    it('says yes to the right one only', async () => {
+      const passwords = passwordsOn(database());
+      const id = await accountWith(database(), passwords, 'correct horse battery staple');
+      assert.equal(await passwords.verify(id, 'correct horse battery staple'), true);
+      for (const wrong of ['Correct horse battery staple', 'correct horse battery staple ', ' correct horse battery staple', '']) {
+        assert.equal(await passwords.verify(id, wrong), false);
+      }
+      assert.equal(await passwords.has(id), true);
+      assert.equal(await passwords.has(randomUUID()), false);
+    });
+
+    it('does not care how a keyboard composes letters', async () => {
+      const passwords = passwordsOn(database());
+      const id = await accountWith(database(), passwords, 'schöner Tag heute'.normalize('NFD'));
+      assert.equal(await passwords.verify(id, 'schöner Tag heute'.normalize('NFC')), true);
+    });
+
+    it('looks at every byte of a long one', async () => {
+      const passwords = passwordsOn(database());
+      const id = await accountWith(database(), passwords, `${'long '.repeat(50)}a`);
+      assert.equal(await passwords.verify(id, `${'long '.repeat(50)}a`), true);
+      assert.equal(await passwords.verify(id, `${'long '.repeat(50)}b`), false);
+    });
+
+    it('says no without an account and for an account without one', async () => {
+      const passwords = passwordsOn(database());
+      assert.equal(await passwords.verify(null, 'nobody has this password'), false);
+      assert.equal(await passwords.verify(randomUUID(), 'nobody has this password'), false);
+    });
+
+    it('refuses more than 1024 bytes without hashing', async () => {
+      const passwords = passwordsOn(database(), { hashConcurrency: 1, hashQueue: 0 });
+      const busy = passwords.hash('keeps the only place taken');
+      assert.equal(await passwords.verify(null, 'x'.repeat(1025)), false);
+      await busy;
+    });
+
+    it('hashes again with new parameters after a good sign-in, and never after a bad one', async () => {
+      const old = passwordsOn(database());
+      const id = await accountWith(database(), old, 'correct horse battery staple');
+      const before = await storedHash(database(), id);
+      const fresh = passwordsOn(database(), { hashIterations: 3 });
+      assert.equal(await fresh.verify(id, 'wrong horse battery staple'), false);
+      assert.equal(await storedHash(database(), id), before);
+      assert.equal(await fresh.verify(id, 'correct horse battery staple'), true);
+      const renewed = await storedHash(database(), id);
+      assert.match(renewed, /m=19456,p=1,t=3/);
+      assert.equal(await fresh.verify(id, 'correct horse battery staple'), true);
+      assert.equal(await storedHash(database(), id), renewed, 'once is enough');
+    });
+
+    it('replaces a weaker kind of Argon2 as well', async () => {
+      const passwords = passwordsOn(database());
+      const id = await accountWith(database(), passwords, 'correct horse battery staple');
+      const weak = await argon2.hash('correct horse battery staple', { type: argon2.argon2i, memoryCost: 19_456, timeCost: 2, parallelism: 1 });
+      await database().em().execute('update password set hash = ? where account_id = ?', [weak, id]);
+      assert.equal(await passwords.verify(id, 'correct horse battery staple'), true);
+      assert.match(await storedHash(database(), id), /^\$argon2id\$/);
+    });
+
+    it('needs the pepper that the hash was made with', async () => {
+      const peppered = passwordsOn(database(), {}, 'a pepper of this test that is long enough');
+      const id = await accountWith(database(), peppered, 'correct horse battery staple');
+      assert.equal(await peppered.verify(id, 'correct horse battery staple'), true);
+      assert.equal(await passwordsOn(database()).verify(id, 'correct horse battery staple'), false);
+    });
+
+    it('does not undo a change of the password that happens while it hashes again', async () => {
+      const old = passwordsOn(database());
+      const id = await accountWith(database(), old, 'correct horse battery staple');
+      const fresh = passwordsOn(database(), { hashIterations: 8, hashConcurrency: 1 });
+      const changed = await old.hash('a different good password');
+      const check = fresh.verify(id, 'correct horse battery staple');
+      await database().transaction((em) => old.set(em, id, changed));
+      await check;
+      assert.equal(await old.verify(id, 'a different good password'), true);
+    });
+  });
+
+  describe('setting a password', () => {
+    it('raises the credential version, so that what was bound to the old one is dead', async () => {
+      const passwords = passwordsOn(database());
+      const id = await accountWith(database(), passwords, 'correct horse battery staple');
+      const version = async () => {
+        const [row] = await database()
+          .em()
+          .execute<{ version: number }[]>('select credential_version as version from account where id = ?', [id]);
+        return row?.version ?? 0;
+      };
+      const before = await version();
+      const hash = await passwords.hash('a different good password');
+      await database().transaction((em) => passwords.set(em, id, hash));
+      assert.equal(await version(), before + 1);
+      assert.equal(await passwords.verify(id, 'correct horse battery staple'), false);
+      assert.equal(await passwords.verify(id, 'a different good password'), true);
+    });
+  });
+});
