@@ -1,9 +1,12 @@
 // The standard claims of an account (OIDC Core 5.1) and which scope asks for which of them (5.4). A claim without a value is left out.
 import type { AccountRow } from './accounts.ts';
 
-/** Scope → claims; the engine takes this as it is. */
+/**
+ * Scope → claims; the engine takes this as it is. How and when somebody signed in stands in every ID token, asked for or not: apps decide by
+ * it, and few know how to ask.
+ */
 export const CLAIMS_BY_SCOPE = {
-  openid: ['sub'],
+  openid: ['sub', 'auth_time', 'acr', 'amr'],
   profile: [
     'name',
     'family_name',
