@@ -3,10 +3,12 @@ import { First } from './20261121000001-first.ts';
 import { OidcArtifacts } from './20261121000002-oidc-artifacts.ts';
 import { Consents } from './20261121000003-consents.ts';
 import { LogoutDeliveries } from './20261121000004-logout-deliveries.ts';
+import { Outbox } from './20261121000010-outbox.ts';
 
 export const migrations = [
   { name: '20261121000001-first', class: First },
   { name: '20261121000002-oidc-artifacts', class: OidcArtifacts },
   { name: '20261121000003-consents', class: Consents },
   { name: '20261121000004-logout-deliveries', class: LogoutDeliveries },
+  { name: '20261121000010-outbox', class: Outbox },
 ];
