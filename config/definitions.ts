@@ -63,6 +63,11 @@ const listener = {
     example: '4',
     meaning: 'Processes that share the listener; auto is one per core, and more than one needs PostgreSQL.',
   }),
+  stopDelay: setting(seconds(0, 60), {
+    example: '5',
+    defaultText: '3, or 0 while the issuer is on this machine',
+    meaning: 'How long a stop says "not ready" before it closes the listener, so that a proxy can send people elsewhere.',
+  }),
   privateNetworkHosts: setting(list(networkHost(), 100), {
     default: [],
     example: 'intranet.example.com, 10.0.0.5',

@@ -2,6 +2,7 @@
 // there. Secrets are a separate object, so that the rest can be logged. Only this room reads the environment.
 import { resolve } from 'node:path';
 import packageFile from '../package.json' with { type: 'json' };
+import { isLoopback } from './address.ts';
 import { findConflicts, findExampleSecrets, POLICY_MIN_LENGTH } from './check.ts';
 import { type Declared, readDeclarations } from './declarations.ts';
 import { definitions, type SettingName, settingNames, type Values, variableName } from './definitions.ts';
@@ -109,10 +110,11 @@ type DatabaseSettings = { kind: 'embedded' } | { kind: 'postgres'; poolSize: num
 function arrange(values: Values, declared: Declared, cwd: string, version: string) {
   const database: DatabaseSettings =
     values.databaseUrl === undefined ? { kind: 'embedded' } : { kind: 'postgres', poolSize: values.databasePoolSize };
+  const issuer = values.issuer ?? `http://localhost:${values.port}`;
   return {
     version,
     productName: values.productName,
-    issuer: values.issuer ?? `http://localhost:${values.port}`,
+    issuer,
     host: values.host,
     port: values.port,
     /** On the loopback address; 0 is off. */
@@ -125,6 +127,7 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
       keyPrefix: values.redisKeyPrefix,
     },
     workers: values.workers,
+    stopDelay: values.stopDelay ?? (isLoopback(issuer) ? 0 : 3),
     trustedProxies: values.trustedProxies,
     mail: {
       kind: values.smtpUrl === undefined ? ('file' as const) : ('smtp' as const),
@@ -193,6 +196,7 @@ function inForce(values: Values, settings: Settings, configPath: string | undefi
     config: configPath,
     issuer: settings.issuer,
     dataDir: settings.dataDir,
+    stopDelay: settings.stopDelay,
     mailFrom: settings.mail.from,
     passwordMinLength: settings.password.minLength,
   };

@@ -25,6 +25,7 @@ describe('without any setting', () => {
       database: { kind: 'embedded' },
       redis: { kind: 'none', allowVolatile: false, keyPrefix: 'latchkey:' },
       workers: 1,
+      stopDelay: 0,
       trustedProxies: 0,
       mail: { kind: 'file', from: 'no-reply@localhost', hasFallback: false },
       registration: 'invite',
@@ -120,6 +121,7 @@ roles: [{ id: r, name: R }]
   assert.equal(settings.registration, 'closed', 'the environment wins');
   assert.equal(settings.ttl.accessToken, 300);
   assert.equal(settings.workers, availableParallelism());
+  assert.equal(settings.stopDelay, 3, 'a proxy stands in front of a public issuer');
   assert.equal(settings.dataDir, '/var/lib/latchkey');
   assert.deepEqual(settings.clients, [{ client_id: 'demo' }]);
   assert.equal(settings.upstreams[0]?.kind, 'google');
