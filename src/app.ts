@@ -55,6 +55,7 @@ const KEYS_EVERY = 20_000;
 const CLOCK_SLACK = 60;
 
 export interface App {
+  readonly engine: Engine;
   readonly accounts: Accounts;
   readonly passwords: Passwords;
   readonly lockout: Lockout;
@@ -75,6 +76,8 @@ export interface App {
   setupLink(): Promise<string>;
   /** Builds keys and engine, declares the clients of the settings; before it nothing can be served. */
   prepare(): Promise<void>;
+  /** Keys and engine alone: a command, whose settings may lack the server's YAML, must not touch what that declares. */
+  prepareEngine(): Promise<void>;
   /** For node:http. */
   handle(req: IncomingMessage, res: ServerResponse): unknown;
   /** Whether storage answers. */
@@ -218,6 +221,12 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     return isDatabaseUp && areGrantsUp;
   }
 
+  async function prepareEngine(): Promise<void> {
+    await keys.ensure();
+    keysInUse = await keys.fingerprint();
+    await engine.reload();
+  }
+
   /** Puts an engine with the keys of now in place when they changed, here or in another process. */
   async function followKeys(): Promise<void> {
     await keys.rotateWhenDue(settings.keys.rotationPeriod, keyTimes);
@@ -234,12 +243,11 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     }, every).unref();
   const timers: NodeJS.Timeout[] = [];
   return {
-    ...{ followKeys, keyTimes, accounts, passwords, lockout, roles, clients, keys, audit, database, sessionsAndGrants, grants, loaded, log },
+    ...{ engine, followKeys, keyTimes, accounts, passwords, lockout, roles, clients, keys, audit, database, sessionsAndGrants, grants, loaded, log },
     setupLink: () => createSetupLink(setupParts, settings.ttl.setupLink),
+    prepareEngine,
     async prepare() {
-      await keys.ensure();
-      keysInUse = await keys.fingerprint();
-      await engine.reload();
+      await prepareEngine();
       await clients.declare(settings.clients, secrets.clientSecrets);
     },
     handle: engine.handle,
