@@ -78,7 +78,7 @@ export interface Artifacts {
   endSession(sessionKey: string): Promise<void>;
   /**
    * Ends everything that is bound to these grants, or only what was issued in one session of them.
-   * @param options.keepsGrants the grants themselves (the remembered consent) stay
+   * @param options.keepsGrants their tokens end, the grants themselves stay
    */
   revokeGrants(
     grantKeys: readonly string[],
@@ -119,8 +119,6 @@ export interface RevokeByAccountOptions {
   readonly exceptSessionUid?: string | undefined;
   /** The interaction in which it is asked for can be finished. */
   readonly exceptInteractionUid?: string | undefined;
-  /** Tokens end, remembered consent stays. */
-  readonly keepsConsent?: boolean;
 }
 
 /** What one request of the engine has read and used so far; the engine's own context says which request it is. */
@@ -185,7 +183,7 @@ export class GrantStorage {
       .filter((session) => session !== undefined);
   }
 
-  /** The remembered consents, one for each app and authorization. */
+  /** What the account has allowed which app, one for each authorization that has not ended. */
   async listGrants(accountId: string): Promise<readonly EngineGrant[]> {
     const stored = await this.#artifacts.listByAccount(accountId);
     return stored
@@ -195,7 +193,7 @@ export class GrantStorage {
   }
 
   /**
-   * Ends one session with every token that was issued in it, offline ones too; remembered consent stays.
+   * Ends one session with every token that was issued in it, offline ones too; the grants stay.
    * @returns what it was, for telling the apps, or null when there is none
    */
   async revokeSession(uid: string): Promise<EngineSession | null> {
@@ -210,7 +208,7 @@ export class GrantStorage {
     return session;
   }
 
-  /** Withdraws one consent with every code and token that came from it. */
+  /** Withdraws one grant with every code and token that came from it. */
   async revokeGrant(grantId: string): Promise<void> {
     await this.#revoke(hashToken('Grant', grantId), { keepsGrant: false });
   }
@@ -240,7 +238,7 @@ export class GrantStorage {
     await Promise.all(sessionKeys.map((key) => this.#artifacts.endSession(key)));
     if (buried.length > 0) await this.#artifacts.bury(buried);
     if (grantKeys.length > 0) {
-      await this.#artifacts.revokeGrants(grantKeys, { keepsGrants: options.keepsConsent === true });
+      await this.#artifacts.revokeGrants(grantKeys, { keepsGrants: false });
     }
   }
 
@@ -327,6 +325,7 @@ export class GrantStorage {
       const payload = await this.#find(model, id);
       if (payload?.uid !== undefined) {
         await this.#artifacts.endSession(hashToken('session-uid', payload.uid));
+        return;
       }
     }
     await this.#artifacts.bury([key]);

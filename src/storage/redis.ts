@@ -36,6 +36,7 @@ const FAIL_FAST_AFTER_MS = 1000;
 /** A socket that stays silent this long after a command is dead even if nobody closed it. */
 const SILENCE_MS = 3000;
 const RECONNECT_CAP_MS = 500;
+const SLOTS_REFRESH_MS = 3000;
 /** Keys enough to meet every node of a Cluster of usual size. */
 const HEALTH_PROBES = 48;
 
@@ -81,7 +82,7 @@ export class RedisConnection {
       timer = setTimeout(() => reject(new Error('Redis did not answer in time')), OPERATION_TIMEOUT_MS);
     });
     try {
-      return await Promise.race([this.#isReachable() ? work() : this.#reach().then(work), deadline]);
+      return await Promise.race([this.#attempt(work), deadline]);
     } catch (cause) {
       if (cause instanceof TypeError) throw cause;
       throw away(cause);
@@ -150,6 +151,19 @@ export class RedisConnection {
 
   #masters(): readonly Redis[] {
     return this.client instanceof Cluster ? this.client.nodes('master') : [this.client];
+  }
+
+  async #attempt<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.#isReachable()) await this.#reach();
+    try {
+      return await work();
+    } catch (error) {
+      // The client follows a moved slot for single commands, but not when an automatic pipeline held several of them.
+      if (!(this.client instanceof Cluster) || !(error instanceof Error) || !error.message.startsWith('MOVED ')) throw error;
+      const { client } = this;
+      await new Promise<void>((resolve) => client.refreshSlotsCache(() => resolve()));
+      return work();
+    }
   }
 
   /** A single node queues commands while it connects; a Cluster is told not to, so its callers wait here. */
@@ -235,6 +249,9 @@ function connect(address: Address, options: RedisConnectionOptions): Redis | Clu
       // Without it a write could wait in the queue for as long as the cluster is down, and then still happen.
       enableOfflineQueue: false,
       clusterRetryStrategy: retryStrategy,
+      // By default a node that was lost is dropped, and its slots are found again only by luck.
+      clusterNodeRetryStrategy: retryStrategy,
+      slotsRefreshInterval: SLOTS_REFRESH_MS,
       slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
       scripts,
       keyPrefix: options.keyPrefix,

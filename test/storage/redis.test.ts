@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { destination } from 'pino';
 import { AppError, Unavailable } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
@@ -215,6 +216,27 @@ describe('a Cluster', { skip: missing }, () => {
   it('checks every master', async () => {
     assert.equal(await redis.isHealthy(), true);
     assert.deepEqual(await redis.persistenceProblems(), ['appendonly is off and should be yes']);
+  });
+
+  it('finds keys again whose slots moved to another node', async () => {
+    const keys = Array.from({ length: 40 }, (_, index) => `moved${index}`);
+    await Promise.all(keys.map((key) => redis.run(() => redis.client.get(key))));
+    const nodes = cluster.servers.map((server) => new Redis(server.port, '127.0.0.1'));
+    try {
+      const [first, second, third] = nodes;
+      assert.ok(first && second && third);
+      const owner = String(await third.cluster('MYID'));
+      const wanted = await Promise.all(keys.map(async (key) => Number(await first.cluster('KEYSLOT', `test:${key}`))));
+      const slots = [...new Set(wanted)].filter((slot) => slot < 5462);
+      assert.ok(slots.length > 1);
+      for (const node of [third, first, second]) {
+        for (const slot of slots) await node.cluster('SETSLOT', slot, 'NODE', owner);
+      }
+    } finally {
+      for (const node of nodes) node.disconnect();
+    }
+    const found = await Promise.allSettled(keys.map((key) => redis.run(() => redis.client.get(key))));
+    assert.ok(found.every((one) => one.status === 'fulfilled'));
   });
 
   it('says Unavailable within two seconds when a node dies, and recovers when it is back', async () => {
