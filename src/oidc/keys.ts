@@ -87,7 +87,7 @@ export class Keys {
    * @throws Conflict `rotation-under-way` while the next keys are waiting for their turn
    */
   async rotate(times: { readonly ahead: number; readonly keep: number }, cause: Cause): Promise<void> {
-    const made = await Promise.all(SIGNING_ALGORITHMS.map((algorithm) => makeKey(algorithm)));
+    const made = await makeSigningKeys();
     await this.#database.transaction(async (em) => {
       await em.execute(`select pg_advisory_xact_lock(${KEY_LOCK})`);
       const now = Date.now();
@@ -206,6 +206,11 @@ function stateOf(row: SigningKey, now: number): KeyState {
   if (row.retireAt != null && row.retireAt.getTime() <= now) return 'retired';
   if (row.activeAt.getTime() > now) return 'next';
   return row.replacedAt != null && row.replacedAt.getTime() <= now ? 'published' : 'signing';
+}
+
+/** One fresh private key for each algorithm that we publish. */
+export async function makeSigningKeys(): Promise<readonly PrivateKey[]> {
+  return Promise.all(SIGNING_ALGORITHMS.map((algorithm) => makeKey(algorithm)));
 }
 
 async function makeKey(algorithm: SigningAlgorithm): Promise<PrivateKey> {
