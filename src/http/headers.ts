@@ -43,6 +43,6 @@ export function securityHeaders(): Middleware {
     });
     await next();
     // Browser code of other origins may read what CORS opens to it.
-    if (ctx.response.has('Access-Control-Allow-Origin')) ctx.set('Cross-Origin-Resource-Policy', 'cross-origin');
+    if (ctx.res.hasHeader('Access-Control-Allow-Origin')) ctx.set('Cross-Origin-Resource-Policy', 'cross-origin');
   };
 }
