@@ -10,6 +10,9 @@ export interface FolderLock {
   release(): void;
 }
 
+/** An open file that nobody refers to is closed by the garbage collector, and its lock with it. */
+const held = new Set<DatabaseSync>();
+
 /** @returns null when another process holds the folder */
 export function takeFolderLock(dataDir: string): FolderLock | null {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -24,6 +27,11 @@ export function takeFolderLock(dataDir: string): FolderLock | null {
     if (cause instanceof Error && /locked/i.test(cause.message)) return null;
     throw new AppError('data-folder', 500, `The data folder ${dataDir} cannot be locked.`, { cause });
   }
-  const held = file;
-  return { release: () => held.close() };
+  const kept = file;
+  held.add(kept);
+  return {
+    release() {
+      if (held.delete(kept)) kept.close();
+    },
+  };
 }
