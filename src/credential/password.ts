@@ -30,6 +30,7 @@ const REHASH = {
 };
 const SET = `insert into password (account_id, hash, created_at, changed_at) values (?, ?, now(), now())
   on conflict (account_id) do update set hash = excluded.hash, changed_at = excluded.changed_at`;
+const RAISE_VERSION = 'update account set credential_version = credential_version + 1, updated_at = now() where id = ?';
 
 export class Passwords {
   readonly #database: Database;
@@ -95,9 +96,13 @@ export class Passwords {
   /** Stores a hash made by `hash`, in the transaction of the change around it. */
   async set(em: EntityManager, accountId: string, hash: string): Promise<void> {
     await em.execute(SET, [accountId, hash]);
-    await em.execute('update account set credential_version = credential_version + 1, updated_at = now() where id = ?', [
-      accountId,
-    ]);
+    await em.execute(RAISE_VERSION, [accountId]);
+  }
+
+  /** Takes the password away, in the transaction of the change around it. */
+  async remove(em: EntityManager, accountId: string): Promise<void> {
+    await em.nativeDelete(Password, { accountId });
+    await em.execute(RAISE_VERSION, [accountId]);
   }
 
   /**
