@@ -22,7 +22,7 @@ export function createLog(level: string, stream: DestinationStream = destination
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: REDACTED.flatMap((name) => [name, `*.${name}`]), censor: '…' },
-      serializers: { err: serializeError, error: serializeError },
+      serializers: { err: serializeOnce, error: serializeOnce },
     },
     stream,
   );
@@ -36,11 +36,19 @@ interface LoggedError {
   cause?: LoggedError;
 }
 
+const serialized = new WeakSet<object>();
+
+/** Callers may hand over an error or what `serializeError` made of it; any other object shows its type alone. */
+function serializeOnce(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && serialized.has(value) ? value : serializeError(value);
+}
+
 /** Name, message, code and stack only: driver errors carry parameters and connection strings in other properties. */
 export function serializeError(error: unknown, depth = 0): LoggedError {
   if (!(error instanceof Error)) return { name: typeof error, message: String(error).slice(0, 500) };
   const { code } = error as { code?: unknown };
   const out: LoggedError = { name: error.name, message: withoutQuery(error.message) };
+  serialized.add(out);
   if (typeof code === 'string' || typeof code === 'number') out.code = code;
   if (error.stack && depth === 0) out.stack = withoutQuery(error.stack);
   if (error.cause !== undefined && depth < 3) out.cause = serializeError(error.cause, depth + 1);

@@ -51,6 +51,14 @@ describe('the log', () => {
     assert.equal(err['code'], 'ECONNREFUSED');
     assert.equal('parameters' in err, false);
   });
+
+  it('writes an error that was serialized already as it is, and of any other object nothing', () => {
+    const { log, lines, last } = capture();
+    log.error({ err: serializeError(new Error('broken')) }, 'x');
+    assert.equal((last()['err'] as Record<string, unknown>)['message'], 'broken');
+    log.error({ err: { name: 'Error', message: 's3cret' } }, 'x');
+    assert.doesNotMatch(lines[1] ?? '', /s3cret/);
+  });
 });
 
 describe('a serialized error', () => {
