@@ -3,7 +3,16 @@
 // declarations.ts.
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { databaseUrl, issuerUrl, listenerHost, mailSender, networkHost, redisUrls, smtpUrl } from './address.ts';
+import {
+  databaseUrl,
+  issuerUrl,
+  listenerHost,
+  mailSender,
+  networkHost,
+  redisUrls,
+  smtpUrl,
+  webUrl,
+} from './address.ts';
 import {
   choice,
   type Kind,
@@ -66,7 +75,8 @@ const listener = {
   stopDelay: setting(seconds(0, 60), {
     example: '5',
     defaultText: '3, or 0 while the issuer is on this machine',
-    meaning: 'How long a stop says "not ready" before it closes the listener, so that a proxy can send people elsewhere.',
+    meaning:
+      'How long a stop says "not ready" before it closes the listener, so that a proxy can send people elsewhere.',
   }),
   privateNetworkHosts: setting(list(networkHost(), 100), {
     default: [],
@@ -183,6 +193,12 @@ const passwords = {
     default: 64,
     meaning: 'Hashes that may wait for their turn; beyond that the answer is 503.',
   }),
+  breachedPasswordsUrl: setting(webUrl('https'), {
+    example: 'https://api.pwnedpasswords.com/range',
+    defaultText: 'off',
+    meaning:
+      'Where new passwords are looked up among leaked ones; only five characters of a hash are sent (k-anonymity).',
+  }),
 };
 
 const limits = {
@@ -207,6 +223,23 @@ const limits = {
     default: 900,
     meaning: 'Window in which wrong passwords of one network are counted.',
   }),
+  codeTries: setting(wholeNumber(1, 10), { default: 5, meaning: 'Tries one mailed code allows.' }),
+  codeFailures: setting(wholeNumber(1, 1000), {
+    default: 20,
+    meaning: 'Wrong mailed codes of one account, over all its codes, within the window below.',
+  }),
+  codeFailuresWindow: setting(seconds(60, DAY), {
+    default: 6 * HOUR,
+    meaning: 'Window in which wrong mailed codes of one account are counted.',
+  }),
+  factorFailures: setting(wholeNumber(1, 100), {
+    default: 5,
+    meaning: 'Wrong second factors of one account, of all kinds together, within the window below.',
+  }),
+  factorFailuresWindow: setting(seconds(60, DAY), {
+    default: 900,
+    meaning: 'Window in which wrong second factors of one account are counted.',
+  }),
   answerFloorMs: setting(wholeNumber(0, 5000), {
     default: 100,
     meaning:
@@ -220,6 +253,48 @@ const limits = {
     default: false,
     meaning: 'Switches every limit off, for tests; refused unless the issuer is on this machine.',
   }),
+};
+
+const codes = {
+  mailCodeDigits: setting(wholeNumber(6, 8), { default: 6, meaning: 'Digits of a mailed code.' }),
+  mailCodeTtl: setting(seconds(60, 600), {
+    default: 600,
+    meaning: 'Life of a mailed code, except for one that only proves an address.',
+  }),
+  verificationCodeTtl: setting(seconds(60, 3 * HOUR), {
+    default: 600,
+    meaning: 'Life of a mailed code that only proves an address.',
+  }),
+  magicLinkTtl: setting(seconds(60, HOUR), { default: 900, meaning: 'Life of a mailed link for signing in.' }),
+  resetLinkTtl: setting(seconds(60, DAY), { default: 900, meaning: 'Life of a mailed link for a new password.' }),
+  verificationLinkTtl: setting(seconds(600, 14 * DAY), {
+    default: 2 * DAY,
+    meaning: 'Life of a mailed link that proves an address, and of a pending change of address.',
+  }),
+  resendLimit: setting(wholeNumber(1, 100), {
+    default: 3,
+    meaning: 'Mails with a code of one kind to one address within an hour, except for signing in.',
+  }),
+  resendWait: setting(seconds(0, HOUR), { default: 30, meaning: 'How far apart such mails are.' }),
+  magicLinkLimit: setting(wholeNumber(1, 100), {
+    default: 5,
+    meaning: 'Mails for signing in to one address within an hour.',
+  }),
+  magicLinkWait: setting(seconds(0, HOUR), { default: 60, meaning: 'How far apart mails for signing in are.' }),
+};
+
+const factors = {
+  totpIssuer: setting(line(60), {
+    example: 'Example Inc.',
+    defaultText: 'the product name',
+    meaning: 'Name that authenticator apps show beside the codes.',
+  }),
+  recoveryCodes: setting(wholeNumber(8, 20), { default: 10, meaning: 'Recovery codes of one set.' }),
+  trustedDevices: setting(yesNo(), {
+    default: false,
+    meaning: 'Whether people may leave out the second factor on a browser that they say they trust.',
+  }),
+  trustedDeviceTtl: setting(seconds(HOUR, YEAR), { default: 30 * DAY, meaning: 'How long such a trust lasts.' }),
 };
 
 const tokens = {
@@ -300,6 +375,8 @@ export const sections = [
   { title: 'Accounts', settings: accounts },
   { title: 'Passwords', settings: passwords },
   { title: 'Limits', settings: limits },
+  { title: 'Mailed codes and links', settings: codes },
+  { title: 'Factors', settings: factors },
   { title: 'Tokens', settings: tokens },
   { title: 'Sessions', settings: sessions },
 ] as const satisfies readonly {
@@ -316,6 +393,8 @@ export const definitions = {
   ...accounts,
   ...passwords,
   ...limits,
+  ...codes,
+  ...factors,
   ...tokens,
   ...sessions,
 };

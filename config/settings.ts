@@ -167,6 +167,10 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
       accountFailures: values.accountFailures,
       networkFailures: values.networkFailures,
       networkFailuresWindow: values.networkFailuresWindow,
+      codeFailures: values.codeFailures,
+      codeFailuresWindow: values.codeFailuresWindow,
+      factorFailures: values.factorFailures,
+      factorFailuresWindow: values.factorFailuresWindow,
       answerFloorMs: values.answerFloorMs,
       answerJitterMs: values.answerJitterMs,
       switchedOff: values.limitsOff,
@@ -181,6 +185,27 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
       hashParallelism: values.passwordHashParallelism,
       hashConcurrency: values.passwordHashConcurrency,
       hashQueue: values.passwordHashQueue,
+      /** Undefined: nothing is looked up. */
+      breachedUrl: values.breachedPasswordsUrl,
+    },
+    mailed: {
+      codeDigits: values.mailCodeDigits,
+      codeTries: values.codeTries,
+      codeTtl: values.mailCodeTtl,
+      verificationCodeTtl: values.verificationCodeTtl,
+      signInLinkTtl: values.magicLinkTtl,
+      resetLinkTtl: values.resetLinkTtl,
+      verificationLinkTtl: values.verificationLinkTtl,
+      resendLimit: values.resendLimit,
+      resendWait: values.resendWait,
+      signInLimit: values.magicLinkLimit,
+      signInWait: values.magicLinkWait,
+    },
+    factors: {
+      totpIssuer: values.totpIssuer ?? values.productName,
+      recoveryCodes: values.recoveryCodes,
+      trustedDevices: values.trustedDevices,
+      trustedDeviceTtl: values.trustedDeviceTtl,
     },
     usernames: { reserved: values.reservedUsernames },
     clients: [...declared.clients],
@@ -199,6 +224,7 @@ function inForce(values: Values, settings: Settings, configPath: string | undefi
     stopDelay: settings.stopDelay,
     mailFrom: settings.mail.from,
     passwordMinLength: settings.password.minLength,
+    totpIssuer: settings.factors.totpIssuer,
   };
   const printable = new Map<string, unknown>();
   for (const name of settingNames) {
