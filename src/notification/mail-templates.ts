@@ -1,0 +1,192 @@
+// What mails say: two templates for each kind in views/mail, the text as complete as the HTML, in the language of the message. Everything a
+// person or a browser supplied is cut to one plain line on its way in, and links are built from the issuer and nothing else.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ejs, { type TemplateFunction } from 'ejs';
+import type { Locales, Translate } from '../http/locale.ts';
+import type { OutgoingMail } from './mail-transport.ts';
+import type { Asker, Factor, MessageKind, MessageModels, Notice, NoticeModel } from './message.ts';
+import type { ClaimedMail, Content } from './outbox.ts';
+import { maskAddress } from './recipient.ts';
+import { typedText } from './typed-text.ts';
+
+const TEMPLATES = join(import.meta.dirname, '..', '..', 'views', 'mail');
+
+export type RenderedMail = Omit<OutgoingMail, 'id' | 'from' | 'to'>;
+
+interface Row {
+  readonly label: string;
+  readonly value: string;
+}
+
+/** Everything that any model may carry. */
+type AnyModel = Partial<
+  MessageModels['verify-email'] & MessageModels['invitation'] & MessageModels['email-change-notice']
+> &
+  Partial<NoticeModel> & { readonly path: string };
+
+interface Words {
+  readonly subject: string;
+  /** With the code at its end; the log never sees it. */
+  readonly subjectWithCode?: string;
+  readonly intro?: string;
+}
+
+const WORDS: Readonly<Record<Exclude<MessageKind, 'notice'>, Words>> = {
+  'verify-email': { subject: 'mail.verifyEmail.subject', subjectWithCode: 'mail.verifyEmail.subjectWithCode' },
+  'sign-in': { subject: 'mail.signIn.subject', subjectWithCode: 'mail.signIn.subjectWithCode' },
+  reset: { subject: 'mail.reset.subject', subjectWithCode: 'mail.reset.subjectWithCode' },
+  'already-registered': { subject: 'mail.alreadyRegistered.subject' },
+  invitation: { subject: 'mail.invitation.subject' },
+  'email-change': { subject: 'mail.emailChange.subject', subjectWithCode: 'mail.emailChange.subjectWithCode' },
+  'email-change-notice': { subject: 'mail.emailChangeNotice.subject' },
+};
+
+const NOTICES: Readonly<Record<Notice, Words>> = {
+  'new-device': { subject: 'mail.newDevice.subject', intro: 'mail.newDevice.intro' },
+  'password-changed': { subject: 'mail.passwordChanged.subject', intro: 'mail.passwordChanged.intro' },
+  'email-changed': { subject: 'mail.emailChanged.subject', intro: 'mail.emailChanged.intro' },
+  'factor-added': { subject: 'mail.factorAdded.subject', intro: 'mail.factorAdded.intro' },
+  'factor-removed': { subject: 'mail.factorRemoved.subject', intro: 'mail.factorRemoved.intro' },
+  'recovery-code-used': { subject: 'mail.recoveryCodeUsed.subject', intro: 'mail.recoveryCodeUsed.intro' },
+  'identity-linked': { subject: 'mail.identityLinked.subject', intro: 'mail.identityLinked.intro' },
+  'deletion-started': { subject: 'mail.deletionStarted.subject', intro: 'mail.deletionStarted.intro' },
+};
+
+const FACTORS: Readonly<Record<Factor, string>> = {
+  passkey: 'mail.factor.passkey',
+  totp: 'mail.factor.totp',
+  'recovery-codes': 'mail.factor.recoveryCodes',
+  password: 'mail.factor.password',
+  telegram: 'mail.factor.telegram',
+};
+
+const KINDS: readonly MessageKind[] = [...(Object.keys(WORDS) as (keyof typeof WORDS)[]), 'notice'];
+
+export class MailTemplates {
+  readonly #locales: Locales;
+  readonly #issuer: string;
+  readonly #productName: string;
+  readonly #templates: ReadonlyMap<string, TemplateFunction>;
+
+  /**
+   * Reads and compiles every template, so that a missing or broken one stops the start and not a mail.
+   */
+  constructor(parts: { readonly locales: Locales; readonly issuer: string; readonly productName: string }) {
+    this.#locales = parts.locales;
+    this.#issuer = parts.issuer;
+    this.#productName = parts.productName;
+    this.#templates = new Map(
+      [...KINDS, 'parts/layout'].flatMap((name) =>
+        (['text', 'html'] as const).map((part) => [`${name}.${part}`, compile(`${name}.${part}.ejs`, part)]),
+      ),
+    );
+  }
+
+  render(mail: Pick<ClaimedMail, 'kind' | 'locale' | 'createdAt'>, content: Content): RenderedMail {
+    const locale = this.#locales.pick({ account: mail.locale });
+    const t = this.#locales.t(locale);
+    const model = content.model as AnyModel;
+    const words = mail.kind === 'notice' ? NOTICES[(model as NoticeModel).what] : WORDS[mail.kind];
+    const code = model.code ?? null;
+    const when = dateFormat(locale, content.zone);
+    const { origin, hostname } = new URL(this.#issuer);
+    const product = this.#productName;
+    const heading = t(words.subject, { product });
+    const locals = {
+      t,
+      lang: locale,
+      dir: this.#locales.dir(locale),
+      product,
+      host: hostname,
+      heading,
+      intro: words.intro === undefined ? null : t(words.intro, { product }),
+      code,
+      link: this.#issuer + model.path,
+      notMeLink: model.notMePath === undefined ? null : this.#issuer + model.notMePath,
+      validUntil: when(new Date(content.validUntil)),
+      details: t(mail.kind === 'notice' ? 'mail.detailsOfChange' : 'mail.detailsOfRequest'),
+      rows: [...subjectRows(t, model, when), ...askerRows(t, model.asked), row(t('mail.time'), when(mail.createdAt))],
+    };
+    return {
+      subject:
+        code === null || words.subjectWithCode === undefined ? heading : t(words.subjectWithCode, { product, code }),
+      loggedSubject: heading,
+      text: tidy(this.#apply(mail.kind, 'text', locals)),
+      html: this.#apply(mail.kind, 'html', locals),
+      locale,
+      otp: code === null ? null : { code, origin },
+    };
+  }
+
+  #apply(kind: MessageKind, part: 'text' | 'html', locals: object): string {
+    const body = this.#template(`${kind}.${part}`)(locals);
+    return this.#template(`parts/layout.${part}`)({ ...locals, body });
+  }
+
+  #template(name: string): TemplateFunction {
+    const template = this.#templates.get(name);
+    if (template === undefined) throw new Error(`there is no mail template ${name}`);
+    return template;
+  }
+}
+
+function compile(name: string, part: 'text' | 'html'): TemplateFunction {
+  const filename = join(TEMPLATES, name);
+  return ejs.compile(readFileSync(filename, 'utf8'), {
+    filename,
+    views: [TEMPLATES],
+    // Escaping is for HTML: in the text a quotation mark is a quotation mark.
+    ...(part === 'text' ? { escape: (value?: string | number) => `${value ?? ''}` } : {}),
+  });
+}
+
+/** What it is about. */
+function subjectRows(t: Translate, model: AnyModel, when: (date: Date) => string): readonly Row[] {
+  return [
+    row(t('mail.inviter'), typedText(model.inviter)),
+    row(t('mail.organization'), typedText(model.organization)),
+    row(t('mail.newAddress'), model.newAddress === undefined ? null : maskAddress(model.newAddress)),
+    row(t('mail.factor.label'), model.factor === undefined ? null : t(FACTORS[model.factor])),
+    row(t('mail.name'), typedText(model.name)),
+    row(t('mail.remaining'), model.remaining === undefined ? null : String(model.remaining)),
+    row(t('mail.deletionAt'), model.deletionAt === undefined ? null : when(new Date(model.deletionAt))),
+  ].filter((one) => one.value !== '');
+}
+
+function askerRows(t: Translate, asked: Asker | undefined): readonly Row[] {
+  return [
+    row(t('mail.browser'), typedText(asked?.browser)),
+    row(t('mail.system'), typedText(asked?.system)),
+    row(t('mail.place'), typedText(asked?.place)),
+  ].filter((one) => one.value !== '');
+}
+
+function row(label: string, value: string | null): Row {
+  return { label, value: value ?? '' };
+}
+
+/** Times in the account's zone, with the zone in words; UTC for a zone that does not exist. */
+function dateFormat(locale: string, zone: string | null): (date: Date) => string {
+  const options = {
+    ...({ year: 'numeric', month: 'long', day: 'numeric' } as const),
+    ...({ hour: 'numeric', minute: '2-digit', timeZoneName: 'short' } as const),
+  };
+  try {
+    const format = new Intl.DateTimeFormat(locale, { ...options, timeZone: zone ?? 'UTC' });
+    return (date) => format.format(date);
+  } catch {
+    const format = new Intl.DateTimeFormat(locale, { ...options, timeZone: 'UTC' });
+    return (date) => format.format(date);
+  }
+}
+
+/** Templates leave blank lines where a part had nothing to say. */
+function tidy(text: string): string {
+  const lines = text.split('\n').map((line) => line.trimEnd());
+  return `${lines
+    .join('\n')
+    .replace(/\n{3,}/g, '\n\n')
+    .trim()}\n`;
+}
