@@ -6,5 +6,6 @@ export function safeReturnPath(input: unknown, fallback = '/'): string {
   if (input.includes('\\')) return fallback;
   const base = 'http://own.invalid';
   const url = URL.parse(input, base);
-  return url !== null && url.origin === base ? `${url.pathname}${url.search}` : fallback;
+  // `/..//host` is a path of ours until it has been normalised; afterwards it begins like a host.
+  return url !== null && url.origin === base && !url.pathname.startsWith('//') ? `${url.pathname}${url.search}` : fallback;
 }
