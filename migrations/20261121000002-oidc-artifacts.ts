@@ -21,7 +21,9 @@ export class OidcArtifacts extends Migration {
     this.addSql('create index oidc_artifact_grant on oidc_artifact (grant_key) where grant_key is not null');
     this.addSql('create index oidc_artifact_account on oidc_artifact (account_id) where account_id is not null');
     this.addSql("create unique index oidc_artifact_session on oidc_artifact (session_key) where model = 'Session'");
-    this.addSql('create unique index oidc_artifact_user_code on oidc_artifact (user_code_key) where user_code_key is not null');
+    this.addSql(
+      'create unique index oidc_artifact_user_code on oidc_artifact (user_code_key) where user_code_key is not null',
+    );
     this.addSql('create index oidc_artifact_expiry on oidc_artifact (expires_at)');
   }
 }

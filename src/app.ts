@@ -3,11 +3,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import type { Middleware } from 'koa';
-import type { LoadedSettings } from '../config/settings.ts';
 import { ensureSecret } from '../config/generated-secret.ts';
+import type { LoadedSettings } from '../config/settings.ts';
 import { migrations } from '../migrations/list.ts';
-import { Accounts } from './account/accounts.ts';
 import { Roles } from './access/roles.ts';
+import { Accounts } from './account/accounts.ts';
 import { Audit } from './audit/audit.ts';
 import { Clients } from './client/clients.ts';
 import { Lockout } from './credential/lockout.ts';
@@ -243,7 +243,23 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     }, every).unref();
   const timers: NodeJS.Timeout[] = [];
   return {
-    ...{ engine, followKeys, keyTimes, accounts, passwords, lockout, roles, clients, keys, audit, database, sessionsAndGrants, grants, loaded, log },
+    ...{
+      engine,
+      followKeys,
+      keyTimes,
+      accounts,
+      passwords,
+      lockout,
+      roles,
+      clients,
+      keys,
+      audit,
+      database,
+      sessionsAndGrants,
+      grants,
+      loaded,
+      log,
+    },
     setupLink: () => createSetupLink(setupParts, settings.ttl.setupLink),
     prepareEngine,
     async prepare() {

@@ -6,13 +6,4 @@ import { Client, ClientSecret } from './client/client.entity.ts';
 import { Password } from './credential/password.entity.ts';
 import { SealedSecret, SigningKey } from './oidc/key.entity.ts';
 
-export const entities = [
-  Account,
-  AuditEvent,
-  Client,
-  ClientSecret,
-  Password,
-  RoleAssignment,
-  SealedSecret,
-  SigningKey,
-];
+export const entities = [Account, AuditEvent, Client, ClientSecret, Password, RoleAssignment, SealedSecret, SigningKey];

@@ -69,7 +69,10 @@ export class TooManyRequests extends AppError {
 
 /** Something we need is away (database, Redis, hashing queue); always 503 with Retry-After. */
 export class Unavailable extends AppError {
-  constructor(message = 'This is not available right now.', options: AppErrorOptions & { readonly code?: string } = {}) {
+  constructor(
+    message = 'This is not available right now.',
+    options: AppErrorOptions & { readonly code?: string } = {},
+  ) {
     super(options.code ?? 'unavailable', 503, message, { retryAfter: 5, ...options });
   }
 }

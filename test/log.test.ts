@@ -28,7 +28,10 @@ describe('the log', () => {
   it('blanks what is named like a secret, at the top and one level down', () => {
     const { log, lines } = capture();
     const secrets = Object.fromEntries(
-      ['password', 'secret', 'token', 'authorization', 'cookie', 'client_secret', 'refresh_token'].map((name) => [name, `value-of-${name}`]),
+      ['password', 'secret', 'token', 'authorization', 'cookie', 'client_secret', 'refresh_token'].map((name) => [
+        name,
+        `value-of-${name}`,
+      ]),
     );
     log.info({ ...secrets, request: secrets }, 'x');
     assert.doesNotMatch(lines[0] ?? '', /value-of-/);
@@ -79,7 +82,9 @@ describe('a serialized error', () => {
   });
 
   it('drops the statement with its values that the ORM puts in front of the driver’s message', () => {
-    const out = serializeError(new Error("insert into account (email) values ('ann@example.com') - duplicate key value"));
+    const out = serializeError(
+      new Error("insert into account (email) values ('ann@example.com') - duplicate key value"),
+    );
     assert.equal(out.message, 'duplicate key value');
     assert.doesNotMatch(out.stack ?? '', /ann@example\.com/);
   });

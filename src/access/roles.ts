@@ -12,7 +12,10 @@ const HAS_ADMINISTRATOR = {
   name: 'role_has_administrator',
   text: `select exists (select from setup_state) as found`,
 };
-const LIST = { name: 'role_list', text: 'select role_id as "roleId" from role_assignment where account_id = $1 order by role_id' };
+const LIST = {
+  name: 'role_list',
+  text: 'select role_id as "roleId" from role_assignment where account_id = $1 order by role_id',
+};
 
 export class Roles {
   readonly #database: Database;
@@ -27,14 +30,11 @@ export class Roles {
    * Gives a role in the caller's transaction. The first super-admin closes the setup page for ever.
    * @throws InvalidRequest for an unknown role
    */
-  async assign(
-    em: EntityManager,
-    accountId: string,
-    roleId: string,
-    cause: Cause,
-  ): Promise<void> {
+  async assign(em: EntityManager, accountId: string, roleId: string, cause: Cause): Promise<void> {
     if (!BUILT_IN_ROLES.some((role) => role === roleId)) {
-      throw new InvalidRequest(`There is no role ${roleId}. Roles: ${BUILT_IN_ROLES.join(', ')}.`, { code: 'unknown-role' });
+      throw new InvalidRequest(`There is no role ${roleId}. Roles: ${BUILT_IN_ROLES.join(', ')}.`, {
+        code: 'unknown-role',
+      });
     }
     await em.execute(
       'insert into role_assignment (id, account_id, role_id, created_at) values (?, ?, ?, now()) on conflict do nothing',

@@ -25,7 +25,9 @@ export const clientMetadataSchema = z.strictObject({
   grant_types: names.optional(),
   response_types: names.optional(),
   scope: text(2000).optional(),
-  token_endpoint_auth_method: z.enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']).optional(),
+  token_endpoint_auth_method: z
+    .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'])
+    .optional(),
   token_endpoint_auth_signing_alg: text(20).optional(),
   id_token_signed_response_alg: text(20).optional(),
   userinfo_signed_response_alg: text(20).optional(),

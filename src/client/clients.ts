@@ -69,7 +69,12 @@ export class Clients {
 
   async list(): Promise<readonly RegisteredClient[]> {
     const rows = await this.#database.em().find(Client, {}, { orderBy: { clientId: 'asc' }, limit: 1000 });
-    return rows.map((row) => ({ clientId: row.clientId, metadata: row.metadata, source: row.source, secretHashes: [] }));
+    return rows.map((row) => ({
+      clientId: row.clientId,
+      metadata: row.metadata,
+      source: row.source,
+      secretHashes: [],
+    }));
   }
 
   /**
@@ -116,7 +121,11 @@ export class Clients {
     }
     await this.#check(metadata, clientId);
     await this.#database.transaction(async (em) => {
-      await em.nativeUpdate(Client, { clientId }, { metadata: { ...metadata, client_id: clientId }, updatedAt: new Date() });
+      await em.nativeUpdate(
+        Client,
+        { clientId },
+        { metadata: { ...metadata, client_id: clientId }, updatedAt: new Date() },
+      );
       await this.#audit.record({ ...cause, action: 'client.update', target: { kind: 'client', id: clientId } }, em);
     });
     this.#cache.delete(clientId);
@@ -192,16 +201,19 @@ export class Clients {
       this.#cache.delete(clientId);
     }
     // What the settings no longer declare may be edited and deleted like any other client.
-    await this.#database.em().execute(
-      `update client set source = 'database' where source = 'yaml' and client_id <> all (?::text[])`,
-      [`{${declarations.map((one) => JSON.stringify(one.client_id)).join(',')}}`],
-    );
+    await this.#database
+      .em()
+      .execute(`update client set source = 'database' where source = 'yaml' and client_id <> all (?::text[])`, [
+        `{${declarations.map((one) => JSON.stringify(one.client_id)).join(',')}}`,
+      ]);
   }
 
   async #getOwn(clientId: string): Promise<RegisteredClient> {
     const client = await this.get(clientId);
     if (client.source === 'yaml') {
-      throw new Conflict('This client is declared in the settings and changes there only.', { code: 'client-declared' });
+      throw new Conflict('This client is declared in the settings and changes there only.', {
+        code: 'client-declared',
+      });
     }
     return client;
   }
@@ -219,7 +231,9 @@ export class Clients {
 
 /** Whether the client proves itself with a secret (RFC 6749, 2.3.1). */
 export function needsSecret(metadata: ClientMetadata): boolean {
-  return ['client_secret_basic', 'client_secret_post'].includes(metadata.token_endpoint_auth_method ?? 'client_secret_basic');
+  return ['client_secret_basic', 'client_secret_post'].includes(
+    metadata.token_endpoint_auth_method ?? 'client_secret_basic',
+  );
 }
 
 /** Whether a presented secret is one of those that still work; every hash is compared, so time does not tell which. */
@@ -258,9 +272,12 @@ function parseMetadata(input: unknown, prefix = ''): ClientMetadata {
   }
   for (const origin of data.latchkey_cors_origins ?? []) {
     if (URL.parse(origin)?.origin !== origin || !/^https?:/.test(origin)) {
-      throw new InvalidRequest(`${prefix}latchkey_cors_origins: ${origin} is not an origin such as https://app.example.com.`, {
-        code: 'invalid-client-metadata',
-      });
+      throw new InvalidRequest(
+        `${prefix}latchkey_cors_origins: ${origin} is not an origin such as https://app.example.com.`,
+        {
+          code: 'invalid-client-metadata',
+        },
+      );
     }
   }
   return data;

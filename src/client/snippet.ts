@@ -18,7 +18,9 @@ export function clientSnippet(input: {
         ? `oidc.ClientSecretPost(${text(clientSecret ?? 'YOUR_CLIENT_SECRET')})`
         : `oidc.ClientSecretBasic(${text(clientSecret ?? 'YOUR_CLIENT_SECRET')})`;
   const insecure = issuer.startsWith('http:');
-  const options = insecure ? `, {\n  execute: [oidc.allowInsecureRequests], // the issuer is http: development only\n}` : '';
+  const options = insecure
+    ? `, {\n  execute: [oidc.allowInsecureRequests], // the issuer is http: development only\n}`
+    : '';
   return `import * as oidc from 'openid-client';
 
 const config = await oidc.discovery(new URL(${text(issuer)}), ${text(metadata.client_id ?? '')}, {

@@ -144,7 +144,8 @@ async function enable(app: App, account: AccountRow): Promise<Outcome> {
 async function unlock(app: App, account: AccountRow): Promise<Outcome> {
   const action = 'account.unlock';
   await app.lockout.clear(account.id);
-  if (account.status === 'locked') await app.accounts.setStatus(account.id, { from: ['locked'], to: 'active', action }, CLI);
+  if (account.status === 'locked')
+    await app.accounts.setStatus(account.id, { from: ['locked'], to: 'active', action }, CLI);
   else await app.audit.record({ ...CLI, action, target: { kind: 'account', id: account.id } });
   return changed(app, account, 'has no failed sign-ins any more');
 }

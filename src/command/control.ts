@@ -70,12 +70,15 @@ export async function openControl(dataDir: string, app: App, log: Log): Promise<
       waiting -= 1;
     }
   };
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, (req, res) => {
-    answer(req).then(
-      (content) => res.end(seal.seal('control answer', JSON.stringify(content))),
-      (error: unknown) => refuse(res, error, log),
-    );
-  });
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
+    (req, res) => {
+      answer(req).then(
+        (content) => res.end(seal.seal('control answer', JSON.stringify(content))),
+        (error: unknown) => refuse(res, error, log),
+      );
+    },
+  );
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', resolve);
@@ -145,7 +148,9 @@ function readAddress(dataDir: string): z.infer<typeof fileSchema> | null {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') return null;
     const advice = 'Run the command as the account that runs the server.';
-    throw new AppError('control-file', 500, `A server holds the data folder, but ${path} cannot be read. ${advice}`, { cause });
+    throw new AppError('control-file', 500, `A server holds the data folder, but ${path} cannot be read. ${advice}`, {
+      cause,
+    });
   }
   try {
     return fileSchema.parse(JSON.parse(text));
@@ -163,7 +168,12 @@ function post(port: number, body: Buffer): Promise<{ readonly status: number; re
     });
     const fail = (cause: NodeJS.ErrnoException): void => {
       if (cause.code === 'ECONNREFUSED') resolve(null);
-      else reject(new AppError('server-gone', 503, 'The server went away while it had the command: look whether it is done.', { cause }));
+      else
+        reject(
+          new AppError('server-gone', 503, 'The server went away while it had the command: look whether it is done.', {
+            cause,
+          }),
+        );
     };
     req.on('timeout', () => req.destroy(new Error('no answer in time')));
     req.on('error', fail);
@@ -177,7 +187,8 @@ async function readBody(stream: IncomingMessage): Promise<Buffer> {
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     size += chunk.length;
     // An answer may be longer than any request: it is our own.
-    if (stream.method !== undefined && size > MOST_BYTES) throw new AppError('too-large', 413, 'the request is too large');
+    if (stream.method !== undefined && size > MOST_BYTES)
+      throw new AppError('too-large', 413, 'the request is too large');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

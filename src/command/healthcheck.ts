@@ -1,7 +1,8 @@
 // `healthcheck`: asks a server on this machine whether it is up. For container images, which then need no other program for it; hidden,
 // because people look at /readyz.
-import type { Command } from 'commander';
+
 import { get } from 'node:http';
+import type { Command } from 'commander';
 import { loadSettings } from '../../config/settings.ts';
 import { Unavailable } from '../errors.ts';
 import type { Choose } from './leaf.ts';
@@ -20,8 +21,7 @@ export function healthcheckCommand(program: Command, choose: Choose): void {
 
 async function check(): Promise<Outcome> {
   const { host, port, internalPort } = loadSettings().settings;
-  const target =
-    internalPort === 0 ? { host: ANY[host] ?? host, port } : { host: '127.0.0.1', port: internalPort };
+  const target = internalPort === 0 ? { host: ANY[host] ?? host, port } : { host: '127.0.0.1', port: internalPort };
   const status = await statusOf(target);
   if (status !== 200) throw new Unavailable(`The server answers ${status}.`, { code: 'unhealthy' });
   return { json: { status: 'ok' }, text: 'ok' };
@@ -34,6 +34,8 @@ function statusOf(target: { readonly host: string; readonly port: number }): Pro
       resolve(response.statusCode ?? 0);
     });
     request.on('timeout', () => request.destroy(new Error('no answer in time')));
-    request.on('error', (cause) => reject(new Unavailable('The server does not answer.', { code: 'unhealthy', cause })));
+    request.on('error', (cause) =>
+      reject(new Unavailable('The server does not answer.', { code: 'unhealthy', cause })),
+    );
   });
 }

@@ -9,8 +9,18 @@ export function keysCommands(program: Command, choose: Choose): void {
     choose(
       onStorage(async (app) => {
         const list = await app.keys.list();
-        const rows = list.map((key) => [key.kid, key.algorithm, key.state, day(key.createdAt), day(key.activeAt), day(key.retireAt)]);
-        return { json: { keys: list }, text: table(['kid', 'algorithm', 'state', 'created', 'signs from', 'gone at'], rows) };
+        const rows = list.map((key) => [
+          key.kid,
+          key.algorithm,
+          key.state,
+          day(key.createdAt),
+          day(key.activeAt),
+          day(key.retireAt),
+        ]);
+        return {
+          json: { keys: list },
+          text: table(['kid', 'algorithm', 'state', 'created', 'signs from', 'gone at'], rows),
+        };
       }),
       command,
     ),

@@ -6,10 +6,10 @@ import { clientCommands } from './client.ts';
 import { configCommands } from './config.ts';
 import { healthcheckCommand } from './healthcheck.ts';
 import { keysCommands } from './keys.ts';
+import type { Choose } from './leaf.ts';
 import { migrateCommand } from './migrate.ts';
 import { errorDocument } from './present.ts';
 import { setupLinkCommand } from './setup-link.ts';
-import type { Choose } from './leaf.ts';
 import type { Printed, Task } from './task.ts';
 import { plain } from './text.ts';
 
@@ -52,7 +52,11 @@ export function parseCommandLine(argv: readonly string[]): Task | Printed {
     // Help and version that were asked for are no mistake; everything else that stops the parser is.
     if (error.exitCode === 0) return { exitCode: 0, stdout, stderr: '' };
     const isJson = argv.includes('--json');
-    return { exitCode: 2, stdout: isJson ? errorDocument('usage', plain(error.message.replace(/^error: /, ''))) : '', stderr };
+    return {
+      exitCode: 2,
+      stdout: isJson ? errorDocument('usage', plain(error.message.replace(/^error: /, ''))) : '',
+      stderr,
+    };
   }
   if (!task) throw new Error('a command without an action');
   return task;

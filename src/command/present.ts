@@ -55,7 +55,8 @@ function withReason(error: AppError): string {
 function firstCause(error: unknown): unknown {
   let current = error;
   for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
-    const next: unknown = current instanceof AggregateError && current.message === '' ? current.errors[0] : current.cause;
+    const next: unknown =
+      current instanceof AggregateError && current.message === '' ? current.errors[0] : current.cause;
     if (next === undefined) break;
     current = next;
   }

@@ -41,7 +41,7 @@ async function execute(argv: readonly string[]): Promise<Printed> {
     const input = task.input === undefined ? '' : readInput(task.input);
     return await runOnStorage(task, loaded, argv, input);
   } catch (error) {
-    return presentError(error, task.isJson, undefined);
+    return presentError(error, task.isJson, openLog('error'));
   }
 }
 
@@ -88,9 +88,12 @@ async function runInServer(dataDir: string, argv: readonly string[], input: stri
 async function withApp(task: StorageTask, loaded: LoadedSettings, log: Log, input: string): Promise<Outcome> {
   const { settings } = loaded;
   const { database } = settings;
-  const small = database.kind === 'postgres' ? { ...database, poolSize: Math.min(database.poolSize, POOL_SIZE) } : database;
+  const small =
+    database.kind === 'postgres' ? { ...database, poolSize: Math.min(database.poolSize, POOL_SIZE) } : database;
   const { createApp } = await import('../app.ts');
-  const app = await createApp({ ...loaded, settings: { ...settings, database: small } }, log, { migrate: task.isPrepared });
+  const app = await createApp({ ...loaded, settings: { ...settings, database: small } }, log, {
+    migrate: task.isPrepared,
+  });
   try {
     if (task.isPrepared) await app.prepareEngine();
     return await task.run(app, input);

@@ -10,7 +10,7 @@ import { type FolderLock, takeFolderLock } from '../storage/folder-lock.ts';
 import { type Control, findServer, openControl } from './control.ts';
 import { openLog } from './open-log.ts';
 import { onStopSignal } from './stop-signal.ts';
-import { serveWithWorkers, serveAsWorker } from './workers.ts';
+import { serveAsWorker, serveWithWorkers } from './workers.ts';
 
 /** Milliseconds for which a command may hold the folder at most when we want to start. */
 const PATIENCE_MS = 30_000;

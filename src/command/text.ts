@@ -13,7 +13,12 @@ export function table(head: readonly string[], rows: readonly (readonly unknown[
   const lines = [head, ...rows.map((row) => row.map((cell) => plain(cell) || '–'))];
   const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   return lines
-    .map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd())
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 

@@ -29,7 +29,12 @@ export function setCookie(ctx: Context, name: string, value: string, naming: Coo
 }
 
 export function clearCookie(ctx: Context, name: string, naming: CookieNaming): void {
-  ctx.cookies.set(cookieName(name, naming), null, { path: '/', secure: naming.isSecure, signed: false, overwrite: true });
+  ctx.cookies.set(cookieName(name, naming), null, {
+    path: '/',
+    secure: naming.isSecure,
+    signed: false,
+    overwrite: true,
+  });
 }
 
 export function readCookie(ctx: Context, name: string, naming: CookieNaming): string | undefined {

@@ -1,9 +1,9 @@
 // The one way to call out: jwks_uri, sector identifiers, back-channel logout, metadata documents, upstreams, webhooks. Whoever can make us
 // fetch a URL must not reach what only we can reach, so addresses are checked when the connection is made, after every name was resolved,
 // and redirects are not followed. Time and size are capped.
-import { type LookupAddress, lookup, type LookupOptions } from 'node:dns';
+import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
 import ipaddr from 'ipaddr.js';
-import { Agent, fetch as undiciFetch, type RequestInit } from 'undici';
+import { Agent, type RequestInit, fetch as undiciFetch } from 'undici';
 import { AppError } from '../errors.ts';
 
 export interface GuardedFetchOptions {

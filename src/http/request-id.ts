@@ -1,6 +1,7 @@
 // One id for each request: in the answer, on error pages, in the log and in the audit, so that the four can be brought together.
-import type { Context } from 'koa';
+
 import type { IncomingMessage } from 'node:http';
+import type { Context } from 'koa';
 import { randomToken } from '../crypto/random.ts';
 
 const ids = new WeakMap<IncomingMessage, string>();

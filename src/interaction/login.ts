@@ -45,7 +45,10 @@ export function showLogin(ctx: Context, parts: InteractionParts, interaction: In
     abortAction: `/interaction/${uid}/abort`,
     ...(outcome?.retryAfter === undefined ? {} : { retryAfter: outcome.retryAfter }),
     errors: outcome
-      ? { summary: `login.problem.${outcome.problem}`, fields: outcome.problem === 'mismatch' ? { login: '', password: '' } : {} }
+      ? {
+          summary: `login.problem.${outcome.problem}`,
+          fields: outcome.problem === 'mismatch' ? { login: '', password: '' } : {},
+        }
       : { fields: {} },
   };
   if (outcome?.retryAfter !== undefined) ctx.set('Retry-After', String(outcome.retryAfter));

@@ -14,9 +14,15 @@ const FORM = z.strictObject({
   remove: z.string().max(50).optional(),
 });
 
-export async function showSelectAccount(ctx: Context, parts: InteractionParts, interaction: Interaction): Promise<void> {
+export async function showSelectAccount(
+  ctx: Context,
+  parts: InteractionParts,
+  interaction: Interaction,
+): Promise<void> {
   const current = interaction.account?.subject;
-  const rows = await Promise.all(choices(ctx, parts, interaction).map((subject) => parts.accounts.findBySubject(subject)));
+  const rows = await Promise.all(
+    choices(ctx, parts, interaction).map((subject) => parts.accounts.findBySubject(subject)),
+  );
   const accounts = rows
     .filter((row) => row?.status === 'active')
     .filter((row) => row !== null)
@@ -58,7 +64,8 @@ export async function submitSelectAccount(
     return;
   }
   const chosen = form.account === undefined ? undefined : find(form.account);
-  if (chosen === undefined) throw new InvalidRequest('Choose an account.', { code: 'no-account-chosen', field: 'account' });
+  if (chosen === undefined)
+    throw new InvalidRequest('Choose an account.', { code: 'no-account-chosen', field: 'account' });
   await finishAccountChoice(ctx, parts.engine, chosen);
 }
 

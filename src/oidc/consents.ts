@@ -42,7 +42,10 @@ export class Consents {
            scope = excluded.scope, claims = excluded.claims, resources = excluded.resources, updated_at = now()`,
         [accountId, clientId, consent.scope, JSON.stringify(consent.claims), JSON.stringify(consent.resources)],
       );
-      await this.#audit.record({ ...cause, action: 'consent.grant', target: { kind: 'client', id: clientId }, clientId }, em);
+      await this.#audit.record(
+        { ...cause, action: 'consent.grant', target: { kind: 'client', id: clientId }, clientId },
+        em,
+      );
     });
   }
 
@@ -50,7 +53,10 @@ export class Consents {
   async revoke(accountId: string, clientId: string, cause: Cause): Promise<void> {
     await this.#database.transaction(async (em) => {
       await em.execute('delete from consent where account_id = ? and client_id = ?', [accountId, clientId]);
-      await this.#audit.record({ ...cause, action: 'consent.revoke', target: { kind: 'client', id: clientId }, clientId }, em);
+      await this.#audit.record(
+        { ...cause, action: 'consent.revoke', target: { kind: 'client', id: clientId }, clientId },
+        em,
+      );
     });
   }
 }

@@ -1,6 +1,6 @@
 // What the engine tells us, turned into the audit and the log. Tokens are not audited one by one: only what a person or an operator would want
 // to be told of. A listener must never throw: it would be the request's error.
-import type { default as Provider, KoaContextWithOIDC } from 'oidc-provider';
+import type { KoaContextWithOIDC, default as Provider } from 'oidc-provider';
 import type { Audit, AuditRecord } from '../audit/audit.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import { requestId } from '../http/request-id.ts';
@@ -15,7 +15,11 @@ interface Parts {
 export function recordEvents(provider: Provider, parts: Parts): void {
   const { audit, log } = parts;
   const record = (ctx: KoaContextWithOIDC, event: Omit<AuditRecord, 'origin'>): void => {
-    const origin = { network: clientNetwork(ctx), userAgent: ctx.get('user-agent') || undefined, requestId: requestId(ctx) };
+    const origin = {
+      network: clientNetwork(ctx),
+      userAgent: ctx.get('user-agent') || undefined,
+      requestId: requestId(ctx),
+    };
     audit.record({ ...event, origin }).catch((error: unknown) => {
       log.error({ requestId: requestId(ctx), action: event.action, err: serializeError(error) }, 'audit failed');
     });

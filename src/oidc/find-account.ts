@@ -1,7 +1,7 @@
 // Who a token or a session speaks of. Asked at every use, so that an account that was disabled a moment ago is refused at once.
 import type { FindAccount } from 'oidc-provider';
-import { standardClaims } from '../account/claims.ts';
 import type { Accounts } from '../account/accounts.ts';
+import { standardClaims } from '../account/claims.ts';
 
 export function createFindAccount(accounts: Accounts): FindAccount {
   return async (_ctx, subject) => {

@@ -1,8 +1,9 @@
 // Signing keys and cookie keys: made once, sealed, shared by every process, replaced with overlap. Three algorithms are published; RS256 is
 // what a client gets that names none (OIDC Registration, 2). A new key is published before it signs, and an old one until the last token
 // it signed has expired, so that no client ever meets an unknown key.
-import { exportJWK, generateKeyPair, calculateJwkThumbprint, type JWK } from 'jose';
+
 import { randomUUID } from 'node:crypto';
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { Audit, Cause } from '../audit/audit.ts';
 import { randomToken } from '../crypto/random.ts';
 import type { Seal } from '../crypto/seal.ts';
@@ -74,7 +75,9 @@ export class Keys {
 
   /** Changes whenever an engine built earlier would sign or publish otherwise than one built now. */
   async fingerprint(): Promise<string> {
-    const signing = (await this.list()).filter((key) => key.state !== 'retired').map((key) => `${key.kid}=${key.state}`);
+    const signing = (await this.list())
+      .filter((key) => key.state !== 'retired')
+      .map((key) => `${key.kid}=${key.state}`);
     const cookies = await this.#database.em().find(SealedSecret, { purpose: COOKIE_KEY }, { fields: ['id'] });
     return [...signing, ...cookies.map((row) => row.id)].toSorted().join(' ');
   }

@@ -124,7 +124,8 @@ export class LogoutDeliveries {
     }
     const delay = DELAYS[attempts - 1];
     const state = problem === null ? 'delivered' : delay === undefined ? 'failed' : 'waiting';
-    if (state === 'failed') this.#log.warn({ clientId: delivery.clientId, problem }, 'an app was not told of a sign-out');
+    if (state === 'failed')
+      this.#log.warn({ clientId: delivery.clientId, problem }, 'an app was not told of a sign-out');
     await this.#sql.query(FINISH, [id, state, status, problem, delay ?? 0]);
     if (state === 'waiting') setTimeout(() => this.#wake?.(), (delay ?? 0) * 1000).unref();
   }

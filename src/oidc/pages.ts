@@ -64,7 +64,9 @@ export function createEnginePages(parts: Parts): EnginePages {
       const account = subject === undefined ? null : await accounts.findBySubject(subject);
       pages.show(ctx, 'logout', {
         client: clientView(ctx.oidc.client),
-        account: account ? { name: account.name ?? account.username ?? account.email ?? '', email: account.email } : null,
+        account: account
+          ? { name: account.name ?? account.username ?? account.email ?? '', email: account.email }
+          : null,
         confirmAction: new URL(action).pathname,
         xsrf,
       });
@@ -100,7 +102,9 @@ function operatorHint(error: Error, out: { error_description?: string }, ctx: Ko
     return { operatorHint: `redirect_uri: ${seen} — client_id: ${String(params?.['client_id'] ?? '').slice(0, 200)}` };
   }
   if (error instanceof errors.InvalidClient) {
-    return { operatorHint: `client_id: ${String(params?.['client_id'] ?? '').slice(0, 200)} — ${out.error_description ?? ''}` };
+    return {
+      operatorHint: `client_id: ${String(params?.['client_id'] ?? '').slice(0, 200)} — ${out.error_description ?? ''}`,
+    };
   }
   return {};
 }

@@ -1,11 +1,9 @@
 // Everything we tell oidc-provider. It speaks the protocol; people, pages, storage and keys are ours. Every default of the library that
 // prints a notice is replaced here; a test fails when one is printed. It holds no page and no route of its own.
 import Provider, {
-  type Client as EngineClient,
-
-  type ClientMetadata as EngineMetadata,
   type Configuration,
-
+  type Client as EngineClient,
+  type ClientMetadata as EngineMetadata,
   type ErrorOut,
   type KoaContextWithOIDC,
 } from 'oidc-provider';
@@ -116,7 +114,10 @@ export function createProvider(parts: EngineParts): Provider {
       backchannelLogout: { enabled: true },
       claimsParameter: { enabled: true },
       clientCredentials: { enabled: true },
-      introspection: { enabled: true, allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId },
+      introspection: {
+        enabled: true,
+        allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId,
+      },
       revocation: {
         enabled: true,
         // Of a token that belongs to somebody else the answer says nothing (RFC 7009, 2.2): 200, and the token lives on.

@@ -229,7 +229,8 @@ export class RedisArtifacts implements Artifacts {
       this.#claimUserCode(artifact),
       this.#joinAccount(artifact),
     ]);
-    if (before !== undefined && before !== '' && before !== artifact.key && before !== BURIED) await this.#bury([before]);
+    if (before !== undefined && before !== '' && before !== artifact.key && before !== BURIED)
+      await this.#bury([before]);
     if (!isJoined || before === BURIED) return 'dropped';
     return isClaimed ? 'saved' : 'taken';
   }

@@ -1,5 +1,5 @@
 // What an account holds at the engine, and how it ends: sessions, grants with all their tokens, pending interactions.
-import type { Accounts, AccountRow } from '../account/accounts.ts';
+import type { AccountRow, Accounts } from '../account/accounts.ts';
 import type { Audit, Cause } from '../audit/audit.ts';
 import type { GrantStorage } from './grant-adapter.ts';
 
@@ -31,7 +31,12 @@ export class SessionsAndGrants {
     for (const { clientId, sid } of sessions.flatMap((session) => session.clients)) {
       await this.#notifyLogout(clientId, account.subject, sid);
     }
-    await this.#audit.record({ ...cause, action: 'account.sign-out', target: { kind: 'account', id: account.id }, reason });
+    await this.#audit.record({
+      ...cause,
+      action: 'account.sign-out',
+      target: { kind: 'account', id: account.id },
+      reason,
+    });
   }
 
   /** Refuses an account from now on: first its state, then all it holds, so that nothing new can be made in between. */

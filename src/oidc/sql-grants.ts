@@ -150,7 +150,10 @@ export class SqlArtifacts implements Artifacts {
     const [statement, values] =
       artifact.grantKey === undefined
         ? [PUT, [key, model, accountId, sessionKey, userCodeKey, sealed, ttl]]
-        : [PUT_BOUND, [key, model, artifact.grantKey, sessionKey, userCodeKey, sealed, ttl, artifact.parentKey ?? null]];
+        : [
+            PUT_BOUND,
+            [key, model, artifact.grantKey, sessionKey, userCodeKey, sealed, ttl, artifact.parentKey ?? null],
+          ];
     try {
       const { count } = await this.#sql.query(statement, values);
       return count === 1 ? 'saved' : 'dropped';
@@ -235,7 +238,10 @@ export class SqlArtifacts implements Artifacts {
     }
   }
 
-  async #one(statement: { readonly name: string; readonly text: string }, key: string): Promise<StoredArtifact | undefined> {
+  async #one(
+    statement: { readonly name: string; readonly text: string },
+    key: string,
+  ): Promise<StoredArtifact | undefined> {
     const { rows } = await this.#sql.query<Row>(statement, [key]);
     return rows[0] && storedOf(rows[0]);
   }

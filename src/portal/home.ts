@@ -1,12 +1,12 @@
 // The start page at `/`, the language switch of every page's footer, and what a browser finds at well-known places.
 import Router from '@koa/router';
 import { z } from 'zod';
-import type { Accounts } from '../account/accounts.ts';
 import type { Roles } from '../access/roles.ts';
+import type { Accounts } from '../account/accounts.ts';
 import type { Csrf } from '../http/csrf.ts';
 import { csrfField, formBody, parseForm } from '../http/form.ts';
-import type { HomeModel } from '../http/page-model.ts';
 import type { Pages } from '../http/page.ts';
+import type { HomeModel } from '../http/page-model.ts';
 import { safeReturnPath } from '../http/return-path.ts';
 import type { Engine } from '../oidc/engine.ts';
 

@@ -2,21 +2,21 @@
 // wins; from then on the page is gone. Afterwards the same browser may register the first client, once.
 import Router, { type RouterContext } from '@koa/router';
 import { z } from 'zod';
+import type { Roles } from '../access/roles.ts';
 import type { Accounts } from '../account/accounts.ts';
 import { parseEmail, parseUsername } from '../account/sign-in-name.ts';
-import type { Roles } from '../access/roles.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Clients } from '../client/clients.ts';
+import { clientSnippet } from '../client/snippet.ts';
 import type { Passwords } from '../credential/password.ts';
 import { AppError, Conflict, NotFound } from '../errors.ts';
 import { type CookieNaming, ensureBrowserId, findBrowserId } from '../http/browser.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import type { Csrf } from '../http/csrf.ts';
 import { csrfField, formBody, parseForm } from '../http/form.ts';
-import type { SetupModel } from '../http/page-model.ts';
 import type { Pages } from '../http/page.ts';
+import type { SetupModel } from '../http/page-model.ts';
 import { requestId } from '../http/request-id.ts';
-import { clientSnippet } from '../client/snippet.ts';
 import type { Database } from '../storage/database.ts';
 import type { OneTime } from '../storage/one-time.ts';
 
@@ -149,7 +149,9 @@ async function submitSetup(ctx: RouterContext, parts: SetupParts): Promise<void>
   }
   const ticket = { browser: ensureBrowserId(ctx, parts.naming), accountId } satisfies Ticket;
   ctx.status = 303;
-  ctx.redirect(`/setup/first-client/${await parts.oneTime.put(FIRST_CLIENT, ticket, { ttl: HOUR, subject: accountId })}`);
+  ctx.redirect(
+    `/setup/first-client/${await parts.oneTime.put(FIRST_CLIENT, ticket, { ttl: HOUR, subject: accountId })}`,
+  );
 }
 
 async function submitFirstClient(ctx: RouterContext, parts: SetupParts): Promise<void> {

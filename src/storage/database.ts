@@ -1,9 +1,10 @@
 // The one database: PostgreSQL by address, or PGlite in a folder when nothing is configured. The same entities and migrations run on both.
 // PGlite has a single connection and an open transaction holds it, so nothing here or above may need a second one inside a transaction.
-import { type EntityManager, MikroORM as PostgresOrm, UniqueConstraintViolationException } from '@mikro-orm/postgresql';
+
+import { join } from 'node:path';
 import { type Migration, Migrator } from '@mikro-orm/migrations';
 import { MikroORM as EmbeddedOrm } from '@mikro-orm/pglite';
-import { join } from 'node:path';
+import { type EntityManager, MikroORM as PostgresOrm, UniqueConstraintViolationException } from '@mikro-orm/postgresql';
 import { AppError, Unavailable } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Sql, SqlResult, Statement } from './sql.ts';
@@ -192,7 +193,9 @@ export class Database {
    */
   async pendingMigrations(): Promise<readonly string[]> {
     const em = this.em();
-    const [table] = await em.execute<{ found: string | null }[]>("select to_regclass('schema_migration')::text as found");
+    const [table] = await em.execute<{ found: string | null }[]>(
+      "select to_regclass('schema_migration')::text as found",
+    );
     if (!table?.found) return this.#migrations.map((one) => one.name);
     await this.#refuseNewer(em);
     const rows = await em.execute<{ name: string }[]>('select name from schema_migration');
@@ -232,11 +235,16 @@ const OUTAGE_CODES = new Set([
   '08003',
   '08006',
 ]);
-const OUTAGE_TEXT = /connection terminated|timeout exceeded when trying to connect|query read timeout|pool after calling end|not queryable/i;
+const OUTAGE_TEXT =
+  /connection terminated|timeout exceeded when trying to connect|query read timeout|pool after calling end|not queryable/i;
 
 /** Whether an error, or what caused it, says that the database is away rather than that a statement was wrong. */
 export function isOutage(error: unknown): boolean {
-  for (let current: unknown = error, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth += 1) {
+  for (
+    let current: unknown = error, depth = 0;
+    current instanceof Error && depth < 5;
+    current = current.cause, depth += 1
+  ) {
     if (current instanceof AppError) return current.status === 503;
     const { code } = current as { code?: unknown };
     if ((typeof code === 'string' && OUTAGE_CODES.has(code)) || OUTAGE_TEXT.test(current.message)) return true;

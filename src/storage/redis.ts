@@ -1,8 +1,9 @@
 // The connection to Redis (or Valkey): one node, Sentinel or Cluster. It gives up within two seconds instead of hanging, names every failure
 // Unavailable so that nobody takes it for "not there", and defines scripts only while the client is made: defining one later, while an
 // automatic pipeline is open, ends the process (ioredis 6.0.0).
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+
 import type { EventEmitter } from 'node:events';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { AppError, Unavailable } from '../errors.ts';
 import type { Log } from '../log.ts';
 
@@ -159,7 +160,8 @@ export class RedisConnection {
       return await work();
     } catch (error) {
       // The client follows a moved slot for single commands, but not when an automatic pipeline held several of them.
-      if (!(this.client instanceof Cluster) || !(error instanceof Error) || !error.message.startsWith('MOVED ')) throw error;
+      if (!(this.client instanceof Cluster) || !(error instanceof Error) || !error.message.startsWith('MOVED '))
+        throw error;
       const { client } = this;
       await new Promise<void>((resolve) => client.refreshSlotsCache(() => resolve()));
       return work();
@@ -281,7 +283,11 @@ function connect(address: Address, options: RedisConnectionOptions): Redis | Clu
       ...(address.isTls ? { tls: {}, enableTLSForSentinelMode: true } : {}),
     });
   }
-  return new Redis({ ...shared, ...address.node, ...(address.isTls ? { tls: { servername: address.node.host } } : {}) });
+  return new Redis({
+    ...shared,
+    ...address.node,
+    ...(address.isTls ? { tls: { servername: address.node.host } } : {}),
+  });
 }
 
 type Found = (error: null, address: string) => void;

@@ -13,7 +13,10 @@ async function newAccount(database: Database): Promise<string> {
   const id = randomUUID();
   await database
     .em()
-    .execute("insert into account (id, subject, status, created_at, updated_at) values (?, ?, 'active', now(), now())", [id, id]);
+    .execute(
+      "insert into account (id, subject, status, created_at, updated_at) values (?, ?, 'active', now(), now())",
+      [id, id],
+    );
   return id;
 }
 

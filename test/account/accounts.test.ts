@@ -14,7 +14,8 @@ function accountsOn(database: Database): Accounts {
 }
 
 function refusal(code: string, field?: string) {
-  return (error: unknown) => error instanceof AppError && error.code === code && (field === undefined || error.field === field);
+  return (error: unknown) =>
+    error instanceof AppError && error.code === code && (field === undefined || error.field === field);
 }
 
 async function auditOf(database: Database, id: string): Promise<string[]> {
@@ -27,7 +28,10 @@ async function auditOf(database: Database, id: string): Promise<string[]> {
 describeOnEachDatabase('accounts', (database) => {
   it('are found by subject, id, address and username, without regard to case', async () => {
     const accounts = accountsOn(database());
-    const made = await accounts.create({ email: 'Ann@Example.com', username: 'AnnLee', name: 'Ann Lee', isVerified: true }, CLI);
+    const made = await accounts.create(
+      { email: 'Ann@Example.com', username: 'AnnLee', name: 'Ann Lee', isVerified: true },
+      CLI,
+    );
     assert.equal(made.email, 'Ann@example.com');
     assert.equal(made.emailVerified, true);
     assert.equal(made.status, 'active');
@@ -57,7 +61,8 @@ describeOnEachDatabase('accounts', (database) => {
 
   it('are found by names with bytes a database refuses without an error', async () => {
     const accounts = accountsOn(database());
-    for (const input of ['a\0b', 'a\0b@example.com', '\ud800abc']) assert.equal(await accounts.findBySignInName(input), null);
+    for (const input of ['a\0b', 'a\0b@example.com', '\ud800abc'])
+      assert.equal(await accounts.findBySignInName(input), null);
   });
 
   it('have one owner for each address and each username, also when two race for it', async () => {
@@ -119,7 +124,8 @@ describeOnEachDatabase('accounts', (database) => {
   it('are listed page by page in the order in which they came, each once', async () => {
     const accounts = accountsOn(database());
     const made: string[] = [];
-    for (let index = 0; index < 7; index += 1) made.push((await accounts.create({ username: `listed_${index}` }, CLI)).id);
+    for (let index = 0; index < 7; index += 1)
+      made.push((await accounts.create({ username: `listed_${index}` }, CLI)).id);
     const seen: string[] = [];
     for (let after: string | undefined; ; ) {
       const page = await accounts.list({ limit: 3, ...(after === undefined ? {} : { after }) });

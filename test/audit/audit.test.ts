@@ -46,7 +46,16 @@ describeOnEachDatabase('the audit', (database) => {
     await audit().record({ actor: { kind: 'system' }, action: 'key.rotate' });
     const row = await last(database());
     assert.equal(row?.['result'], 'success');
-    for (const column of ['actor_id', 'target_kind', 'target_id', 'network', 'user_agent', 'client_id', 'request_id', 'reason']) {
+    for (const column of [
+      'actor_id',
+      'target_kind',
+      'target_id',
+      'network',
+      'user_agent',
+      'client_id',
+      'request_id',
+      'reason',
+    ]) {
       assert.equal(row?.[column], null, column);
     }
   });
@@ -84,10 +93,18 @@ describeOnEachDatabase('the audit', (database) => {
   });
 
   it('takes text with halves of characters, which a database would refuse', async () => {
-    await audit().record({ actor: { kind: 'anonymous' }, action: 'session.start', origin: { userAgent: `half \ud83d` } });
+    await audit().record({
+      actor: { kind: 'anonymous' },
+      action: 'session.start',
+      origin: { userAgent: `half \ud83d` },
+    });
     assert.equal((await last(database()))?.['action'], 'session.start');
     // Cut in the middle of a pair.
-    await audit().record({ actor: { kind: 'anonymous' }, action: 'session.start', origin: { userAgent: `${'x'.repeat(299)}🔑` } });
+    await audit().record({
+      actor: { kind: 'anonymous' },
+      action: 'session.start',
+      origin: { userAgent: `${'x'.repeat(299)}🔑` },
+    });
     assert.match(String((await last(database()))?.['user_agent']), /^x{299}/);
   });
 });

@@ -1,7 +1,8 @@
 // A TCP proxy on loopback that counts what goes through: bytes, and how often the client side sends after having waited for an answer, which
 // is what a round trip is.
-import { connect, createServer, type Server } from 'node:net';
+
 import type { AddressInfo } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 
 export interface Traffic {
   readonly roundTrips: number;

@@ -1,7 +1,7 @@
 // Puts load on one server and measures: bounded in count and time, on loopback only. Runs in the parent, so that the server has a core of its
 // own.
 import { Pool } from 'undici';
-import { CLIENT_ID, PASSWORD, type Ready, REDIRECT_URI, SIGN_IN_NAME } from './target.ts';
+import { CLIENT_ID, PASSWORD, REDIRECT_URI, type Ready, SIGN_IN_NAME } from './target.ts';
 
 const FORM = 'application/x-www-form-urlencoded';
 // The verifier of RFC 7636, appendix B, and its challenge.
@@ -142,7 +142,10 @@ export class Load {
   }
 
   #get(path: string, cookie?: string, authorization?: string): Promise<Answer> {
-    return this.#send('GET', path, undefined, { ...(cookie ? { cookie } : {}), ...(authorization ? { authorization } : {}) });
+    return this.#send('GET', path, undefined, {
+      ...(cookie ? { cookie } : {}),
+      ...(authorization ? { authorization } : {}),
+    });
   }
 
   #post(path: string, fields: Record<string, string>): Promise<Answer> {
@@ -155,7 +158,11 @@ export class Load {
     fields: Record<string, string> | undefined,
     headers: Record<string, string>,
   ): Promise<Answer> {
-    const { statusCode, headers: received, body } = await this.#pool.request({
+    const {
+      statusCode,
+      headers: received,
+      body,
+    } = await this.#pool.request({
       method,
       path,
       headers: { ...headers, ...(fields ? { 'content-type': FORM } : {}) },

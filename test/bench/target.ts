@@ -66,7 +66,16 @@ async function startBare(stored: number): Promise<Ready> {
     pkce: { required: () => true },
     rotateRefreshToken: true,
     scopes: ['openid', 'offline_access', 'profile', 'email'],
-    ttl: { AccessToken: 900, Interaction: 3600, AuthorizationCode: 60, Grant: 86_400, IdToken: 3600, RefreshToken: 86_400, Session: 86_400, ClientCredentials: 900 },
+    ttl: {
+      AccessToken: 900,
+      Interaction: 3600,
+      AuthorizationCode: 60,
+      Grant: 86_400,
+      IdToken: 3600,
+      RefreshToken: 86_400,
+      Session: 86_400,
+      ClientCredentials: 900,
+    },
   });
   server.on('request', provider.callback());
   return { origin, clientSecret, ...(await prepare(provider, 'bench-account', cookieKeys, '_session', stored)) };
@@ -94,7 +103,13 @@ async function startLatchkey(env: Readonly<Record<string, string>>, stored: numb
     return created;
   });
   const { provider } = app.engine;
-  const prepared = await prepare(provider, account.subject, await app.keys.listCookieKeys(), 'latchkey_session', stored);
+  const prepared = await prepare(
+    provider,
+    account.subject,
+    await app.keys.listCookieKeys(),
+    'latchkey_session',
+    stored,
+  );
   return { origin: loaded.settings.issuer, clientSecret: secret, ...prepared };
 }
 
@@ -113,7 +128,14 @@ async function prepare(
     return grant.save();
   };
   const newRefreshToken = async (): Promise<string> => {
-    const fields = { accountId, client, grantId: await newGrant(), gty: 'authorization_code', scope: SCOPE, claims: {} };
+    const fields = {
+      accountId,
+      client,
+      grantId: await newGrant(),
+      gty: 'authorization_code',
+      scope: SCOPE,
+      claims: {},
+    };
     return new provider.RefreshToken({ ...fields, iiat: Math.floor(Date.now() / 1000), rotations: 0 } as never).save();
   };
   for (let done = 0; done < stored; done += 200) {

@@ -64,7 +64,11 @@ const backends: readonly Backend[] = [
       return openRedisBackend(cluster.url, () => cluster.stop());
     },
   },
-  ...databaseKinds.map((kind) => ({ name: `SQL on ${kind.name}`, missing: kind.missing, open: () => openSqlBackend(kind) })),
+  ...databaseKinds.map((kind) => ({
+    name: `SQL on ${kind.name}`,
+    missing: kind.missing,
+    open: () => openSqlBackend(kind),
+  })),
 ];
 
 for (const backend of backends) {
@@ -133,7 +137,14 @@ function contract(backend: Backend): void {
 
     it('never reads one kind of secret as another', async () => {
       const grantId = await saveGrant();
-      const models = ['RefreshToken', 'AccessToken', 'AuthorizationCode', 'ClientCredentials', 'Session', 'Interaction'];
+      const models = [
+        'RefreshToken',
+        'AccessToken',
+        'AuthorizationCode',
+        'ClientCredentials',
+        'Session',
+        'Interaction',
+      ];
       for (const model of models) {
         const id = await save(model, { grantId });
         for (const other of models) assert.equal(await isAlive(other, id), other === model);
@@ -244,13 +255,23 @@ function contract(backend: Backend): void {
   });
 
   describe('ending a grant', () => {
-    const bound = ['AuthorizationCode', 'AccessToken', 'RefreshToken', 'DeviceCode', 'BackchannelAuthenticationRequest'];
+    const bound = [
+      'AuthorizationCode',
+      'AccessToken',
+      'RefreshToken',
+      'DeviceCode',
+      'BackchannelAuthenticationRequest',
+    ];
 
     it('ends everything that belongs to it and nothing else', async () => {
       const accountId = randomToken();
       const [ended, other] = [await saveGrant(accountId), await saveGrant(accountId)];
-      const mine = await Promise.all(bound.map(async (model) => ({ model, id: await save(model, { grantId: ended }) })));
-      const others = await Promise.all(bound.map(async (model) => ({ model, id: await save(model, { grantId: other }) })));
+      const mine = await Promise.all(
+        bound.map(async (model) => ({ model, id: await save(model, { grantId: ended }) })),
+      );
+      const others = await Promise.all(
+        bound.map(async (model) => ({ model, id: await save(model, { grantId: other }) })),
+      );
       await grants.revokeGrant(ended);
       for (const { model, id } of mine) assert.equal(await isAlive(model, id), false, model);
       for (const { model, id } of others) assert.equal(await isAlive(model, id), true, model);
@@ -272,7 +293,10 @@ function contract(backend: Backend): void {
     it('brings nothing back that is saved afterwards: neither a token, nor the grant', async () => {
       const grantId = await saveGrant();
       const device = await save('DeviceCode', { userCode: randomToken(6) });
-      await Promise.all([...bound.map((model) => grants.adapter(model).revokeByGrantId(grantId)), grants.adapter('Grant').destroy(grantId)]);
+      await Promise.all([
+        ...bound.map((model) => grants.adapter(model).revokeByGrantId(grantId)),
+        grants.adapter('Grant').destroy(grantId),
+      ]);
       for (const model of bound) {
         assert.equal(await isAlive(model, await save(model, { grantId })), false, model);
       }
@@ -293,6 +317,45 @@ function contract(backend: Backend): void {
         assert.ok(!alive.includes(true));
       }
     });
+
+    it('says of a save that comes too late that it was dropped', async () => {
+      const { artifacts } = opened;
+      const [grantKey, parentKey, key] = [randomToken(), randomToken(), randomToken()];
+      const token = { model: 'RefreshToken', sealed: Buffer.from('sealed'), ttl: 60, grantKey };
+      assert.equal(await artifacts.put({ ...token, key }), 'dropped');
+      assert.equal(await artifacts.put({ model: 'Grant', key: grantKey, sealed: token.sealed, ttl: 60 }), 'saved');
+      assert.equal(await artifacts.put({ ...token, key: randomToken(), parentKey }), 'dropped');
+      assert.equal(await artifacts.put({ ...token, key: parentKey }), 'saved');
+      assert.equal(await artifacts.put({ ...token, key: randomToken(), parentKey }), 'saved');
+      const interaction = { model: 'Interaction', key: randomToken(), sealed: token.sealed, ttl: 60 };
+      assert.equal(await artifacts.put(interaction), 'saved');
+      await artifacts.bury([interaction.key]);
+      assert.equal(await artifacts.put(interaction), 'dropped');
+    });
+
+    for (const sessionKey of [undefined, randomToken()]) {
+      it(`outruns what is exchanged at that moment${sessionKey ? ', in one session' : ''}`, async () => {
+        const { artifacts } = opened;
+        const sealed = Buffer.from('sealed');
+        for (let round = 0; round < ROUNDS; round += 1) {
+          const grantKey = hashToken('Grant', randomToken());
+          const parentKey = hashToken('RefreshToken', randomToken());
+          const token = { model: 'RefreshToken', sealed, ttl: 60, grantKey, sessionKey };
+          await artifacts.put({ model: 'Grant', key: grantKey, sealed, ttl: 60 });
+          await artifacts.put({ ...token, key: parentKey });
+          const keys = times(12, () => hashToken('RefreshToken', randomToken()));
+          const saves = (some: readonly string[]) => some.map((key) => artifacts.put({ ...token, key, parentKey }));
+          await Promise.all([
+            ...saves(keys.slice(0, 6)),
+            artifacts.revokeGrants([grantKey], { keepsGrants: true, ...(sessionKey ? { sessionKey } : {}) }),
+            ...saves(keys.slice(6)),
+          ]);
+          const found = await Promise.all([parentKey, ...keys].map((key) => artifacts.find('RefreshToken', key)));
+          assert.ok(found.every((one) => one === undefined));
+          assert.ok(await artifacts.find('Grant', grantKey));
+        }
+      });
+    }
 
     it('can be asked for many times at once', async () => {
       const accountId = randomToken();
@@ -443,7 +506,11 @@ function contract(backend: Backend): void {
     const refreshTokens = () => engine.saved.filter(({ model }) => model === 'RefreshToken').map(({ id }) => id);
     /** Of the refresh tokens saved since, those that still would be accepted. */
     const liveFamilies = async (since: number) => {
-      const found = await Promise.all(refreshTokens().slice(since).map((id) => find('RefreshToken', id)));
+      const found = await Promise.all(
+        refreshTokens()
+          .slice(since)
+          .map((id) => find('RefreshToken', id)),
+      );
       return found.filter((token) => token && !token.consumed).length;
     };
     const assertOneWinner = (answers: readonly TokenAnswer[]): TokenAnswer => {
@@ -566,7 +633,8 @@ function contract(backend: Backend): void {
       await browser.authorize();
       const ids = engine.saved.slice(since).filter(({ model }) => model === 'Session');
       assert.ok(ids.length > 1);
-      for (const { id } of ids.filter((one) => one.id !== ids.at(-1)?.id)) assert.equal(await isAlive('Session', id), false);
+      for (const { id } of ids.filter((one) => one.id !== ids.at(-1)?.id))
+        assert.equal(await isAlive('Session', id), false);
       assert.ok(await isAlive('Session', ids.at(-1)?.id ?? ''));
       assert.equal(await browser.isSignedIn(), true);
     });

@@ -41,15 +41,18 @@ async function fail(lockout: Lockout, who: ReturnType<typeof stranger>, times: n
 async function letLocksEnd(database: Database, subject: string): Promise<void> {
   await database
     .em()
-    .execute("update guess_counter set locked_until = now() - interval '1 second' where key like ? and locked_until < 'infinity'", [
-      `%${subject}%`,
-    ]);
+    .execute(
+      "update guess_counter set locked_until = now() - interval '1 second' where key like ? and locked_until < 'infinity'",
+      [`%${subject}%`],
+    );
 }
 
 async function letWindowEnd(database: Database, network: string): Promise<void> {
   await database
     .em()
-    .execute("update guess_counter set window_ends_at = now() - interval '1 second' where key = ?", [`network:${network}`]);
+    .execute("update guess_counter set window_ends_at = now() - interval '1 second' where key = ?", [
+      `network:${network}`,
+    ]);
 }
 
 describeOnEachDatabase('the limits', (database) => {
@@ -190,7 +193,8 @@ describeOnEachDatabase('the limits', (database) => {
       const lockout = lockoutOn(database(), { networkFailures: 20 });
       const who = stranger();
       await fail(lockout, who, 5);
-      for (let count = 0; count < 30; count += 1) assert.equal(refused(await lockout.attempt(who)).reason, 'account-network');
+      for (let count = 0; count < 30; count += 1)
+        assert.equal(refused(await lockout.attempt(who)).reason, 'account-network');
       assert.equal((await lockout.attempt(stranger({ network: who.network }))).isAllowed, true);
     });
   });

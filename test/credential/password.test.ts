@@ -1,8 +1,8 @@
-import argon2 from 'argon2';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { Passwords, type PasswordSettings } from '../../src/credential/password.ts';
+import argon2 from 'argon2';
+import { type PasswordSettings, Passwords } from '../../src/credential/password.ts';
 import { Unavailable } from '../../src/errors.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { describeOnEachDatabase } from '../support/database.ts';
@@ -86,7 +86,9 @@ describe('the rules for a new password', () => {
   it('are told to the page as they are checked', () => {
     assert.deepEqual(passwordsOn(NO_DATABASE).rules(), [{ key: 'length', values: { min: 12, max: 256 } }]);
     assert.deepEqual(
-      passwordsOn(NO_DATABASE, { policy: 'classic', minLength: 8, maxLength: 128 }).rules().map((rule) => rule.key),
+      passwordsOn(NO_DATABASE, { policy: 'classic', minLength: 8, maxLength: 128 })
+        .rules()
+        .map((rule) => rule.key),
       ['length', 'kinds'],
     );
   });
@@ -104,7 +106,9 @@ describe('a password hash', () => {
 describe('hashing under load', () => {
   it('runs a bounded number, lets a bounded number wait and refuses the rest with a time to come back', async () => {
     const passwords = passwordsOn(NO_DATABASE, { hashConcurrency: 1, hashQueue: 3 });
-    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, (_, index) => passwords.hash(`password number ${index}`)));
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 10 }, (_, index) => passwords.hash(`password number ${index}`)),
+    );
     assert.equal(outcomes.filter((one) => one.status === 'fulfilled').length, 4);
     for (const one of outcomes) {
       if (one.status === 'fulfilled') continue;
@@ -123,7 +127,12 @@ describeOnEachDatabase('stored passwords', (database) => {
       const passwords = passwordsOn(database());
       const id = await accountWith(database(), passwords, 'correct horse battery staple');
       assert.equal(await passwords.verify(id, 'correct horse battery staple'), true);
-      for (const wrong of ['Correct horse battery staple', 'correct horse battery staple ', ' correct horse battery staple', '']) {
+      for (const wrong of [
+        'Correct horse battery staple',
+        'correct horse battery staple ',
+        ' correct horse battery staple',
+        '',
+      ]) {
         assert.equal(await passwords.verify(id, wrong), false);
       }
       assert.equal(await passwords.has(id), true);
@@ -173,7 +182,12 @@ describeOnEachDatabase('stored passwords', (database) => {
     it('replaces a weaker kind of Argon2 as well', async () => {
       const passwords = passwordsOn(database());
       const id = await accountWith(database(), passwords, 'correct horse battery staple');
-      const weak = await argon2.hash('correct horse battery staple', { type: argon2.argon2i, memoryCost: 19_456, timeCost: 2, parallelism: 1 });
+      const weak = await argon2.hash('correct horse battery staple', {
+        type: argon2.argon2i,
+        memoryCost: 19_456,
+        timeCost: 2,
+        parallelism: 1,
+      });
       await database().em().execute('update password set hash = ? where account_id = ?', [weak, id]);
       assert.equal(await passwords.verify(id, 'correct horse battery staple'), true);
       assert.match(await storedHash(database(), id), /^\$argon2id\$/);

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { clearCookie, cookieName, ensureBrowserId, findBrowserId, readCookie, setCookie } from '../../src/http/browser.ts';
+import {
+  clearCookie,
+  cookieName,
+  ensureBrowserId,
+  findBrowserId,
+  readCookie,
+  setCookie,
+} from '../../src/http/browser.ts';
 import { send, serve } from '../support/web.ts';
 
 const PLAIN = { isSecure: false };
@@ -30,7 +37,7 @@ describe('a cookie of ours', () => {
   });
 
   it('is Secure and carries the prefix when the issuer is https', async (context) => {
-    const url = await serve(context, [(ctx) => ((setCookie(ctx, 'x', 'a', SECURE), (ctx.body = 'ok')), undefined)], 1);
+    const url = await serve(context, [(ctx) => (setCookie(ctx, 'x', 'a', SECURE), (ctx.body = 'ok'), undefined)], 1);
     const [cookie] = (await send(url, { headers: { 'x-forwarded-proto': 'https' } })).cookies;
     assert.equal(cookie, '__Host-x=a; path=/; samesite=lax; secure; httponly');
   });
@@ -43,7 +50,10 @@ describe('a cookie of ours', () => {
 });
 
 describe('the browser’s id', () => {
-  const answer = [(ctx: Parameters<typeof ensureBrowserId>[0]) => void (ctx.body = { found: findBrowserId(ctx, PLAIN) ?? null, id: ensureBrowserId(ctx, PLAIN) })];
+  const answer = [
+    (ctx: Parameters<typeof ensureBrowserId>[0]) =>
+      void (ctx.body = { found: findBrowserId(ctx, PLAIN) ?? null, id: ensureBrowserId(ctx, PLAIN) }),
+  ];
 
   it('is made once and kept for a year', async (context) => {
     const url = await serve(context, answer);
@@ -60,7 +70,9 @@ describe('the browser’s id', () => {
   it('is made anew when the cookie is not one of ours', async (context) => {
     const url = await serve(context, answer);
     for (const wrong of ['', 'short', 'a'.repeat(44), `${'a'.repeat(42)}%`]) {
-      const { found, id } = JSON.parse((await send(url, { headers: { cookie: `latchkey_browser=${wrong}` } })).text) as {
+      const { found, id } = JSON.parse(
+        (await send(url, { headers: { cookie: `latchkey_browser=${wrong}` } })).text,
+      ) as {
         found: string | null;
         id: string;
       };

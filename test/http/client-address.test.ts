@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { clientAddress, clientNetwork, networkOf } from '../../src/http/client-address.ts';
 import { send, serve } from '../support/web.ts';
 
@@ -12,7 +12,12 @@ describe('the network that limits are counted by', () => {
   });
 
   it('is the /64 of an IPv6 address, in one spelling', () => {
-    for (const address of ['2001:db8:1:2::1', '2001:DB8:1:2:ffff:ffff:ffff:ffff', '2001:0db8:0001:0002:0:0:0:7', '2001:db8:1:2::1%eth0']) {
+    for (const address of [
+      '2001:db8:1:2::1',
+      '2001:DB8:1:2:ffff:ffff:ffff:ffff',
+      '2001:0db8:0001:0002:0:0:0:7',
+      '2001:db8:1:2::1%eth0',
+    ]) {
       assert.equal(networkOf(address), '2001:db8:1:2::/64', address);
     }
     assert.notEqual(networkOf('2001:db8:1:3::1'), networkOf('2001:db8:1:2::1'));
@@ -20,19 +25,37 @@ describe('the network that limits are counted by', () => {
   });
 
   it('is one and the same for everything that is no address', () => {
-    for (const wrong of ['', 'localhost', '1.2.3', '0x7f.1', '127.1', '192.0.2.07', '192.0.2.256', '1.2.3.4:80', '[::1]', '<script>', 'a'.repeat(5000)]) {
+    for (const wrong of [
+      '',
+      'localhost',
+      '1.2.3',
+      '0x7f.1',
+      '127.1',
+      '192.0.2.07',
+      '192.0.2.256',
+      '1.2.3.4:80',
+      '[::1]',
+      '<script>',
+      'a'.repeat(5000),
+    ]) {
       assert.equal(networkOf(wrong), 'unknown', wrong);
     }
   });
 
   it('never throws', () => {
-    fc.assert(fc.property(fc.oneof(fc.string(), fc.ipV4Extended(), fc.ipV6()), (input) => typeof networkOf(input) === 'string'));
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.ipV4Extended(), fc.ipV6()), (input) => typeof networkOf(input) === 'string'),
+    );
   });
 });
 
 describe('the address of a request', () => {
   async function seen(context: Parameters<typeof serve>[0], hops: number, forwarded?: string) {
-    const url = await serve(context, [(ctx) => void (ctx.body = { address: clientAddress(ctx), network: clientNetwork(ctx) })], hops);
+    const url = await serve(
+      context,
+      [(ctx) => void (ctx.body = { address: clientAddress(ctx), network: clientNetwork(ctx) })],
+      hops,
+    );
     const headers = forwarded === undefined ? {} : { 'x-forwarded-for': forwarded };
     return JSON.parse((await send(url, { headers })).text) as { address: string; network: string };
   }

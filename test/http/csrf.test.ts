@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { Csrf } from '../../src/http/csrf.ts';
 import { AppError } from '../../src/errors.ts';
+import { Csrf } from '../../src/http/csrf.ts';
 import { send, serve } from '../support/web.ts';
 
 const ISSUER = 'http://id.example.test:3000/path';
@@ -33,7 +33,8 @@ async function site(context: TestContext, forms = csrf()) {
   return {
     url,
     token: async (browser = BROWSER) => (await send(url, { headers: { cookie: `latchkey_browser=${browser}` } })).text,
-    post: async (headers: Record<string, string>) => (await send(url, { method: 'POST', headers: { cookie, ...headers } })).text,
+    post: async (headers: Record<string, string>) =>
+      (await send(url, { method: 'POST', headers: { cookie, ...headers } })).text,
   };
 }
 

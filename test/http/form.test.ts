@@ -63,9 +63,16 @@ describe('reading a form', () => {
     for (const [type, body] of [
       ['application/json', '{"login":"ann"}'],
       ['text/plain', 'login=ann'],
-      ['multipart/form-data; boundary=x', '--x\r\nContent-Disposition: form-data; name="login"\r\n\r\nann\r\n--x--\r\n'],
+      [
+        'multipart/form-data; boundary=x',
+        '--x\r\nContent-Disposition: form-data; name="login"\r\n\r\nann\r\n--x--\r\n',
+      ],
     ] as const) {
-      assert.deepEqual(await post(body, type), { status: 400, body: { code: 'unexpected-field', field: 'login' } }, type);
+      assert.deepEqual(
+        await post(body, type),
+        { status: 400, body: { code: 'unexpected-field', field: 'login' } },
+        type,
+      );
     }
   });
 

@@ -86,6 +86,9 @@ describe('the lock on a data folder', () => {
     );
     const broken = folder(context);
     writeFileSync(join(broken, 'latchkey.lock'), 'this is no lock file of ours, and long enough to be looked at');
-    assert.throws(() => takeFolderLock(broken), (error) => error instanceof AppError && error.code === 'data-folder');
+    assert.throws(
+      () => takeFolderLock(broken),
+      (error) => error instanceof AppError && error.code === 'data-folder',
+    );
   });
 });

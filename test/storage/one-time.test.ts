@@ -59,7 +59,9 @@ describeOnEachDatabase('a one-time value', (database) => {
 
   it('is stored neither itself nor with its content in clear', async () => {
     const value = await oneTime().put('ticket', { browser: 'readable-content' }, { ttl: 60 });
-    const rows = await database().em().execute<Record<string, unknown>[]>('select t::text as row from one_time_value t');
+    const rows = await database()
+      .em()
+      .execute<Record<string, unknown>[]>('select t::text as row from one_time_value t');
     const dump = JSON.stringify(rows);
     assert.ok(rows.length > 0);
     assert.equal(dump.includes(value), false);

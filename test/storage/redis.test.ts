@@ -18,8 +18,17 @@ import {
 const log = createLog('silent', destination('/dev/null'));
 const missing = redisServerMissing();
 
-function open(url: string, options: { allowVolatile?: boolean; scripts?: Record<string, RedisScript> } = {}): RedisConnection {
-  return openRedis({ url, keyPrefix: 'test:', allowVolatile: options.allowVolatile ?? false, log, scripts: options.scripts ?? {} });
+function open(
+  url: string,
+  options: { allowVolatile?: boolean; scripts?: Record<string, RedisScript> } = {},
+): RedisConnection {
+  return openRedis({
+    url,
+    keyPrefix: 'test:',
+    allowVolatile: options.allowVolatile ?? false,
+    log,
+    scripts: options.scripts ?? {},
+  });
 }
 
 async function elapsed(work: () => Promise<unknown>): Promise<number> {
@@ -149,7 +158,12 @@ describe('a Redis that goes away', { skip: missing }, () => {
 
   it('says Unavailable within two seconds when nobody has ever answered', async () => {
     const nobody = open('redis://127.0.0.1:1');
-    const took = await elapsed(() => assert.rejects(nobody.run(() => nobody.client.get('x')), Unavailable));
+    const took = await elapsed(() =>
+      assert.rejects(
+        nobody.run(() => nobody.client.get('x')),
+        Unavailable,
+      ),
+    );
     assert.ok(took < 2000, `${took} ms`);
     assert.equal(await nobody.isHealthy(), false);
     await assert.rejects(nobody.checkPersistence(), Unavailable);
@@ -160,12 +174,15 @@ describe('a Redis that goes away', { skip: missing }, () => {
     server.pause();
     for (let attempt = 0; attempt < 3; attempt += 1) {
       const took = await elapsed(() =>
-        assert.rejects(redis.run(() => redis.client.get('here')), (error) => {
-          assert.ok(error instanceof Unavailable);
-          assert.equal(error.status, 503);
-          assert.ok(error.retryAfter);
-          return true;
-        }),
+        assert.rejects(
+          redis.run(() => redis.client.get('here')),
+          (error) => {
+            assert.ok(error instanceof Unavailable);
+            assert.equal(error.status, 503);
+            assert.ok(error.retryAfter);
+            return true;
+          },
+        ),
       );
       assert.ok(took < 2000, `${took} ms`);
     }
@@ -177,7 +194,12 @@ describe('a Redis that goes away', { skip: missing }, () => {
   it('is unhealthy while the server is down, recovers after its restart, and scripts work again', async () => {
     assert.equal(String(await redis.run(() => redis.script('echoOf', ['k'], ['before']))), 'before');
     await server.kill();
-    const took = await elapsed(() => assert.rejects(redis.run(() => redis.client.get('here')), Unavailable));
+    const took = await elapsed(() =>
+      assert.rejects(
+        redis.run(() => redis.client.get('here')),
+        Unavailable,
+      ),
+    );
     assert.ok(took < 2000, `${took} ms`);
     assert.equal(await redis.isHealthy(), false);
     await server.restart();
@@ -188,7 +210,12 @@ describe('a Redis that goes away', { skip: missing }, () => {
   it('fails at once while it is known to be away instead of queueing', async () => {
     await server.kill();
     await eventually('the outage to be known', async () => {
-      const took = await elapsed(() => assert.rejects(redis.run(() => redis.client.get('here')), Unavailable));
+      const took = await elapsed(() =>
+        assert.rejects(
+          redis.run(() => redis.client.get('here')),
+          Unavailable,
+        ),
+      );
       return took < 50;
     });
     await server.restart();
@@ -196,7 +223,10 @@ describe('a Redis that goes away', { skip: missing }, () => {
   });
 
   it('does not run a script that was not given to it at the start', async () => {
-    await assert.rejects(redis.run(async () => redis.script('other', ['k'])), TypeError);
+    await assert.rejects(
+      redis.run(async () => redis.script('other', ['k'])),
+      TypeError,
+    );
   });
 });
 

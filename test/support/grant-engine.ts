@@ -124,7 +124,8 @@ export async function startGrantEngine(storage: GrantStorage): Promise<GrantEngi
     const accountId = accounts.get(ctx.get('x-browser')) ?? '';
     if (prompt.name === 'login') return provider.interactionFinished(ctx.req, ctx.res, { login: { accountId } });
     const known = grantId === undefined ? undefined : await provider.Grant.find(grantId);
-    const grant = known ?? new provider.Grant({ accountId: session?.accountId ?? '', clientId: String(params['client_id']) });
+    const grant =
+      known ?? new provider.Grant({ accountId: session?.accountId ?? '', clientId: String(params['client_id']) });
     grant.addOIDCScope('openid offline_access');
     return provider.interactionFinished(ctx.req, ctx.res, { consent: { grantId: await grant.save() } });
   });

@@ -71,7 +71,14 @@ export async function startRedisServer(settings: readonly string[] = []): Promis
 
 /** Three masters that share the slots and refuse everything when one of them is gone, as Redis does by default. */
 export async function startRedisCluster(): Promise<RedisCluster> {
-  const settings = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-require-full-coverage', 'yes'];
+  const settings = [
+    '--cluster-enabled',
+    'yes',
+    '--cluster-node-timeout',
+    '2000',
+    '--cluster-require-full-coverage',
+    'yes',
+  ];
   const servers = await Promise.all([0, 1, 2].map(() => startRedisServer(settings)));
   const clients = servers.map((server) => new Redis(server.port, '127.0.0.1'));
   try {
@@ -109,7 +116,13 @@ async function launch(port: number, args: readonly string[]): Promise<ChildProce
       output = (output + chunk.toString()).slice(-2000);
     });
   }
-  const client = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => 20, maxRetriesPerRequest: null });
+  const client = new Redis({
+    port,
+    host: '127.0.0.1',
+    lazyConnect: true,
+    retryStrategy: () => 20,
+    maxRetriesPerRequest: null,
+  });
   client.on('error', () => undefined);
   try {
     await until('redis-server to answer', async () => {

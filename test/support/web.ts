@@ -37,20 +37,24 @@ export async function serve(context: TestContext, middlewares: readonly Middlewa
 /** One request, nothing added and no redirect followed. */
 export function send(url: string, options: PlainRequest = {}): Promise<PlainAnswer> {
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, { method: options.method ?? 'GET', headers: options.headers ?? {}, agent: false }, (answer) => {
-      const chunks: Buffer[] = [];
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-      answer.on('error', reject);
-      answer.on('end', () => {
-        const { 'set-cookie': cookies = [], ...headers } = answer.headers;
-        resolve({
-          status: answer.statusCode ?? 0,
-          headers: headers as Record<string, string | undefined>,
-          cookies,
-          text: Buffer.concat(chunks).toString('utf8'),
+    const outgoing = request(
+      url,
+      { method: options.method ?? 'GET', headers: options.headers ?? {}, agent: false },
+      (answer) => {
+        const chunks: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+        answer.on('error', reject);
+        answer.on('end', () => {
+          const { 'set-cookie': cookies = [], ...headers } = answer.headers;
+          resolve({
+            status: answer.statusCode ?? 0,
+            headers: headers as Record<string, string | undefined>,
+            cookies,
+            text: Buffer.concat(chunks).toString('utf8'),
+          });
         });
-      });
-    });
+      },
+    );
     outgoing.on('error', reject);
     outgoing.end(options.body);
   });
