@@ -289,7 +289,10 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
 /** `/livez`: the process is up. `/readyz`: it can serve (requirements X8). */
 export function probes(isReady: () => Promise<boolean>): Middleware {
   return async (ctx, next) => {
-    if ((ctx.path !== '/livez' && ctx.path !== '/readyz') || !['GET', 'HEAD'].includes(ctx.method)) return next();
+    if ((ctx.path !== '/livez' && ctx.path !== '/readyz') || !['GET', 'HEAD'].includes(ctx.method)) {
+      await next();
+      return;
+    }
     const isGood = ctx.path === '/livez' || (await isReady());
     ctx.status = isGood ? 200 : 503;
     if (!isGood) ctx.set('Retry-After', '5');

@@ -83,7 +83,7 @@ async function showOver(ctx: RouterContext, parts: InteractionParts): Promise<vo
   const clientId = parts.trail.findClientId(ctx, String(ctx.params['uid']));
   const engineClient = clientId === null ? undefined : await provider.Client.find(clientId);
   const client = clientView(engineClient);
-  const session = await provider.Session.get(ctx as never);
+  const session = await provider.Session.get(ctx);
   const account = session.accountId === undefined ? null : await parts.accounts.findBySubject(session.accountId);
   const restart = engineClient?.['initiateLoginUri'] ?? client?.url;
   const nextSteps = [];

@@ -107,7 +107,11 @@ export class MailTemplates {
       notMeLink: model.notMePath === undefined ? null : this.#issuer + model.notMePath,
       validUntil: when(new Date(content.validUntil)),
       details: t(mail.kind === 'notice' ? 'mail.detailsOfChange' : 'mail.detailsOfRequest'),
-      rows: [...subjectRows(t, model, when), ...askerRows(t, model.asked), row(t('mail.time'), when(mail.createdAt))],
+      rows: [
+        ...subjectRows(t, model, when),
+        ...askerRows(t, model.asked),
+        row(t('mail.time'), when(new Date(mail.createdAt))),
+      ],
     };
     return {
       subject:

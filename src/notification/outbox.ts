@@ -24,7 +24,8 @@ export interface ClaimedMail {
   readonly isResend: boolean;
   /** Counted with the claim: 1 is the first. Also tells this claim from a later one. */
   readonly attempts: number;
-  readonly createdAt: Date;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
 }
 
 /** Milliseconds before link or code end at which a mail is given up: what arrives then helps nobody. */
@@ -52,7 +53,8 @@ const CLAIM = {
     where id in (select id from outbox_mail where state = 'queued' and next_attempt_at <= now() and expires_at > now()
       and (claimed_until is null or claimed_until <= now())
       order by next_attempt_at limit $1::int for update skip locked)
-    returning id, kind, recipient, locale, sealed, is_resend as "isResend", attempts, created_at as "createdAt"`,
+    returning id, kind, recipient, locale, sealed, is_resend as "isResend", attempts,
+      ${milliseconds('created_at')} as "createdAt"`,
 };
 const SENT = {
   name: 'outbox_sent',
@@ -89,7 +91,7 @@ const SWEEP = {
 };
 const LAST_OUTCOME = {
   name: 'outbox_last_outcome',
-  text: `select state, last_error_code as "code", finished_at as "at" from outbox_mail
+  text: `select state, last_error_code as "code", ${milliseconds('finished_at')} as "at" from outbox_mail
     where lower(recipient) = lower($1) and state in ('sent', 'failed') order by finished_at desc limit 1`,
 };
 
@@ -185,11 +187,11 @@ export class Outbox {
 
   /** Whether the last mail to this address was refused for good, and with which code. */
   async findRefusal(address: string): Promise<{ readonly code: string; readonly at: Date } | null> {
-    const { rows } = await this.#database.sql.query<{ state: string; code: string | null; at: Date }>(LAST_OUTCOME, [
+    const { rows } = await this.#database.sql.query<{ state: string; code: string | null; at: number }>(LAST_OUTCOME, [
       address,
     ]);
     const last = rows[0];
-    return last?.state === 'failed' ? { code: last.code ?? 'unknown', at: last.at } : null;
+    return last?.state === 'failed' ? { code: last.code ?? 'unknown', at: new Date(last.at) } : null;
   }
 
   /** Gives up what is too late and deletes what is old, a bounded batch of each. @returns how many were given up */
@@ -198,6 +200,11 @@ export class Outbox {
     await this.#database.sql.query(SWEEP);
     return count;
   }
+}
+
+/** The drivers differ in what they make of a timestamp, not in numbers. */
+function milliseconds(column: string): string {
+  return `floor(extract(epoch from ${column}) * 1000)::float8`;
 }
 
 /** Row and address are part of the seal: content put into another row, or a row given another address, does not open. */

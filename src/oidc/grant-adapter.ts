@@ -164,7 +164,7 @@ export class GrantStorage {
   adapter(model: string): Adapter {
     if (model === 'Client') throw new TypeError('clients are not kept with the artifacts of the engine');
     return {
-      upsert: (id, payload, expiresIn) => this.#upsert(model, id, payload as Payload, expiresIn),
+      upsert: (id, payload, expiresIn) => this.#upsert(model, id, payload, expiresIn),
       find: (id) => this.#find(model, id),
       findByUid: (uid) => this.#findByUid(uid),
       findByUserCode: (userCode) => this.#findByUserCode(userCode),

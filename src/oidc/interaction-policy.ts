@@ -35,11 +35,15 @@ export function createInteractionPolicy(): Policy {
     new Check('native_client', 'a native app must be confirmed each time', 'interaction_required', (ctx) => {
       const { oidc } = ctx;
       // Only a claimed https redirect proves to the system which app gets the answer.
-      const isClaimed = String(oidc.params?.['redirect_uri'] ?? '').startsWith('https://');
+      const isClaimed = textOf(oidc.params?.['redirect_uri']).startsWith('https://');
       return oidc.client?.applicationType === 'native' && !isClaimed && oidc.result?.consent === undefined;
     }),
   );
   return policy;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 function choiceOf(ctx: KoaContextWithOIDC): AccountChoice | undefined {

@@ -98,13 +98,17 @@ function stableCode(error: Error, wireCode: string): string {
 function operatorHint(error: Error, out: { error_description?: string }, ctx: KoaContextWithOIDC): object {
   const params = ctx.oidc?.params;
   if (error instanceof errors.InvalidRedirectUri) {
-    const seen = String(params?.['redirect_uri'] ?? '').slice(0, 300);
-    return { operatorHint: `redirect_uri: ${seen} — client_id: ${String(params?.['client_id'] ?? '').slice(0, 200)}` };
+    const seen = textOf(params?.['redirect_uri']).slice(0, 300);
+    return { operatorHint: `redirect_uri: ${seen} — client_id: ${textOf(params?.['client_id']).slice(0, 200)}` };
   }
   if (error instanceof errors.InvalidClient) {
     return {
-      operatorHint: `client_id: ${String(params?.['client_id'] ?? '').slice(0, 200)} — ${out.error_description ?? ''}`,
+      operatorHint: `client_id: ${textOf(params?.['client_id']).slice(0, 200)} — ${out.error_description ?? ''}`,
     };
   }
   return {};
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

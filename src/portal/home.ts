@@ -23,7 +23,7 @@ export function homeRoutes(parts: {
   const router = new Router();
 
   router.get('/', async (ctx) => {
-    const session = await parts.engine.provider.Session.get(ctx as never);
+    const session = await parts.engine.provider.Session.get(ctx);
     const found = session.accountId === undefined ? null : await parts.accounts.findBySubject(session.accountId);
     const account = found?.status === 'active' ? found : null;
     const view = account

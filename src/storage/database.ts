@@ -157,8 +157,8 @@ export class Database {
       await em.execute('set local statement_timeout = 0');
       await em.execute('set local lock_timeout = 0');
       await em.execute(`select pg_advisory_xact_lock(${MIGRATION_LOCK})`);
-      await this.#refuseNewer(em as EntityManager);
-      const done = await migrator.up({ transaction: em.getTransactionContext() });
+      await this.#refuseNewer(em);
+      const done = await migrator.up({ transaction: em.getTransactionContext<object>() as never });
       return done.map((one) => one.name);
     });
   }
