@@ -4,6 +4,7 @@ import { OidcArtifacts } from './20261121000002-oidc-artifacts.ts';
 import { Consents } from './20261121000003-consents.ts';
 import { LogoutDeliveries } from './20261121000004-logout-deliveries.ts';
 import { Outbox } from './20261121000010-outbox.ts';
+import { Factors } from './20261121000020-factors.ts';
 
 export const migrations = [
   { name: '20261121000001-first', class: First },
@@ -11,4 +12,5 @@ export const migrations = [
   { name: '20261121000003-consents', class: Consents },
   { name: '20261121000004-logout-deliveries', class: LogoutDeliveries },
   { name: '20261121000010-outbox', class: Outbox },
+  { name: '20261121000020-factors', class: Factors },
 ];

@@ -2,6 +2,7 @@
 // A try is counted before it is checked, in one conditional statement, so that parallel tries cannot share a number; a success takes it back.
 import { Unavailable } from '../errors.ts';
 import type { Database } from '../storage/database.ts';
+import { type Budget, Budgets } from './budget.ts';
 
 export interface LockoutSettings {
   /** Failures in a row for one account from one network, then locked; each next lock is twice as long. Seconds. */
@@ -13,6 +14,12 @@ export interface LockoutSettings {
   /** Failures from one network over all accounts, within a window of seconds. */
   readonly networkFailures: number;
   readonly networkFailuresWindow: number;
+  /** Wrong mailed codes of one account over all its codes. */
+  readonly codeFailures: number;
+  readonly codeFailuresWindow: number;
+  /** Wrong second factors of one account over all kinds. */
+  readonly factorFailures: number;
+  readonly factorFailuresWindow: number;
   readonly switchedOff: boolean;
 }
 
@@ -22,8 +29,10 @@ export type Attempt =
       readonly isAllowed: false;
       /** Seconds to wait; null: until a reset or an administrator. */
       readonly retryAfter: number | null;
-      readonly reason: 'network' | 'account-network' | 'account';
+      readonly reason: 'network' | 'account-network' | 'account' | 'code' | 'factor';
     };
+
+type Refusal = Extract<Attempt, { readonly isAllowed: false }>;
 
 export interface AttemptSubject {
   /** The account's id, or for a name nobody has a hash of that name: both are counted alike. */
@@ -49,33 +58,21 @@ const COUNT_IN_ROW = {
     where c.locked_until is null or c.locked_until <= now()
     returning failures`,
 };
-/** $1 key, $2 limit, $3 window in seconds. No row comes back while the window is full. */
-const COUNT_IN_WINDOW = {
-  name: 'guess_count_in_window',
-  text: `insert into guess_counter as c (key, failures, window_ends_at, updated_at)
-    values ($1, 1, now() + make_interval(secs => $3::float8), now())
-    on conflict (key) do update set
-      failures = case when c.window_ends_at <= now() then 1 else c.failures + 1 end,
-      window_ends_at = case when c.window_ends_at <= now()
-        then now() + make_interval(secs => $3::float8) else c.window_ends_at end,
-      updated_at = now()
-    where c.window_ends_at <= now() or c.failures < $2
-    returning failures`,
-};
 const WAIT = {
   name: 'guess_wait',
   text: `select case when locked_until = 'infinity' then null
-      else greatest(1, ceil(extract(epoch from coalesce(locked_until, window_ends_at) - now())))::float8 end as seconds
+      else greatest(1, ceil(extract(epoch from locked_until - now())))::float8 end as seconds
     from guess_counter where key = $1`,
-};
-const TAKE_BACK = {
-  name: 'guess_take_back',
-  text: `update guess_counter set failures = greatest(failures - 1, 0), updated_at = now() where key = $1`,
 };
 const CLEAR = { name: 'guess_clear', text: 'delete from guess_counter where key = any($1::text[])' };
 const CLEAR_SUBJECT = {
   name: 'guess_clear_subject',
   text: `delete from guess_counter where key = 'account:' || $1 or key like 'account-network:' || $1 || ':%'`,
+};
+const CLEAR_ALL = {
+  name: 'guess_clear_all',
+  text: `delete from guess_counter where key = any(array['account:' || $1, 'code:' || $1, 'factor:' || $1, 'factor-known:' || $1])
+    or key like 'account-network:' || $1 || ':%'`,
 };
 const SWEEP = {
   name: 'guess_sweep',
@@ -86,14 +83,16 @@ const SWEEP = {
 export class Lockout {
   readonly #database: Database;
   readonly #settings: LockoutSettings;
+  readonly #budgets: Budgets;
 
   constructor(parts: { readonly database: Database; readonly settings: LockoutSettings }) {
     this.#database = parts.database;
     this.#settings = parts.settings;
+    this.#budgets = new Budgets({ database: parts.database, switchedOff: parts.settings.switchedOff });
   }
 
   /**
-   * Counts one try at a secret. Call before checking the secret; on success call `succeed`.
+   * Counts one try at a password. Call before checking it; on success call `succeed`.
    * @throws Unavailable when the counters cannot be written: guessing is then refused, never free
    */
   async attempt(who: AttemptSubject): Promise<Attempt> {
@@ -102,11 +101,10 @@ export class Lockout {
     const networkKey = `network:${who.network}`;
     const pairKey = `account-network:${who.subject}:${who.network}`;
     const accountKey = `account:${who.subject}`;
-    if (!(await this.#count(COUNT_IN_WINDOW, [networkKey, s.networkFailures, s.networkFailuresWindow]))) {
-      return { isAllowed: false, retryAfter: await this.#wait(networkKey), reason: 'network' };
-    }
+    const refusal = await this.#spendNetwork(networkKey);
+    if (refusal) return refusal;
     if (!(await this.#count(COUNT_IN_ROW, [pairKey, s.lockAfter, s.lockFor, s.lockForAtMost]))) {
-      await this.#database.sql.query(TAKE_BACK, [networkKey]);
+      await this.#budgets.giveBack(networkKey);
       return { isAllowed: false, retryAfter: await this.#wait(pairKey), reason: 'account-network' };
     }
     if (!who.isKnownDevice && !(await this.#count(COUNT_IN_ROW, [accountKey, s.accountFailures, null, null]))) {
@@ -115,19 +113,76 @@ export class Lockout {
     return {
       isAllowed: true,
       succeed: async () => {
-        await this.#database.sql.query(TAKE_BACK, [networkKey]);
+        await this.#budgets.giveBack(networkKey);
         await this.#database.sql.query(CLEAR, [[pairKey, accountKey]]);
       },
     };
   }
 
-  /** Forgets all failures of an account: after a reset, or by an administrator. */
+  /**
+   * Counts one try at a second factor: authenticator code, recovery code or passkey, wherever it is asked for (L5). Call before checking;
+   * on success call `succeed`, which takes back this try and no other: what was guessed wrong stays counted whatever else succeeds. A
+   * passkey cannot be guessed, so a full count does not stop it; and a flood from elsewhere does not use up what a known device has.
+   * @throws Unavailable
+   */
+  async attemptFactor(who: {
+    readonly accountId: string;
+    readonly network: string;
+    readonly isKnownDevice: boolean;
+    readonly isPasskey?: boolean;
+  }): Promise<Attempt> {
+    const { factorFailures: limit, factorFailuresWindow: window } = this.#settings;
+    const key = `${who.isKnownDevice ? 'factor-known' : 'factor'}:${who.accountId}`;
+    return this.#attemptWithin(key, { limit, window }, who.network, 'factor', who.isPasskey ?? false);
+  }
+
+  /**
+   * The same for a mailed code, over all codes and purposes of an account (C3, L4).
+   * @param subject the account's id, or the hash of an address that has no account
+   * @throws Unavailable
+   */
+  async attemptCode(subject: string, network: string): Promise<Attempt> {
+    const { codeFailures: limit, codeFailuresWindow: window } = this.#settings;
+    return this.#attemptWithin(`code:${subject}`, { limit, window }, network, 'code', false);
+  }
+
+  /** Forgets the wrong passwords of an account, after a reset. Wrong codes stay counted: whoever reads the mail could start over and over. */
   async clear(subject: string): Promise<void> {
     await this.#database.sql.query(CLEAR_SUBJECT, [subject]);
   }
 
+  /** Forgets all failures of an account: by an administrator. */
+  async clearAll(accountId: string): Promise<void> {
+    await this.#database.sql.query(CLEAR_ALL, [accountId]);
+  }
+
   async sweep(): Promise<void> {
     await this.#database.sql.query(SWEEP);
+  }
+
+  async #attemptWithin(
+    key: string,
+    budget: Budget,
+    network: string,
+    reason: 'code' | 'factor',
+    isNeverStopped: boolean,
+  ): Promise<Attempt> {
+    const networkKey = `network:${network}`;
+    const refusal = isNeverStopped ? null : await this.#spendNetwork(networkKey);
+    if (refusal) return refusal;
+    const spending = await this.#budgets.spend(key, budget);
+    if (!spending.isAllowed && !isNeverStopped) {
+      await this.#budgets.giveBack(networkKey);
+      return { isAllowed: false, retryAfter: spending.retryAfter, reason };
+    }
+    const spent = [...(spending.isAllowed ? [key] : []), ...(isNeverStopped ? [] : [networkKey])];
+    return { isAllowed: true, succeed: () => this.#budgets.giveBack(...spent) };
+  }
+
+  async #spendNetwork(key: string): Promise<Refusal | null> {
+    const { networkFailures: limit, networkFailuresWindow: window } = this.#settings;
+    const spending = await this.#budgets.spend(key, { limit, window });
+    return spending.isAllowed ? null : { isAllowed: false, retryAfter: spending.retryAfter, reason: 'network' };
   }
 
   async #count(statement: { name: string; text: string }, values: readonly unknown[]): Promise<boolean> {

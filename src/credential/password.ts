@@ -1,8 +1,9 @@
 // Passwords: the rules they must keep, hashing with Argon2id, and checking in the same time for known and unknown accounts. Hashing runs
 // on Node's thread pool, so at most a few run at once and a bounded number waits. It does not count failures: see lockout.ts.
 import argon2 from 'argon2';
-import { Unavailable } from '../errors.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
+import { raiseCredentialVersion } from './credential-version.ts';
+import { HashQueue } from './hash-queue.ts';
 import { Password } from './password.entity.ts';
 
 /** Before hashing: what is longer is refused unread, so that no megabytes reach the hash (bytes). */
@@ -30,24 +31,25 @@ const REHASH = {
 };
 const SET = `insert into password (account_id, hash, created_at, changed_at) values (?, ?, now(), now())
   on conflict (account_id) do update set hash = excluded.hash, changed_at = excluded.changed_at`;
-const RAISE_VERSION = 'update account set credential_version = credential_version + 1, updated_at = now() where id = ?';
 
 export class Passwords {
   readonly #database: Database;
   readonly #settings: PasswordSettings;
   readonly #pepper: Buffer | undefined;
-  readonly #queue: Queue;
+  readonly #queue: HashQueue;
   #dummy: Promise<string> | undefined;
 
   constructor(parts: {
     readonly database: Database;
     readonly settings: PasswordSettings;
     readonly pepper?: string | undefined;
+    /** One for all slow hashes of the process. */
+    readonly queue?: HashQueue;
   }) {
     this.#database = parts.database;
     this.#settings = parts.settings;
     this.#pepper = parts.pepper === undefined ? undefined : Buffer.from(parts.pepper, 'utf8');
-    this.#queue = new Queue(parts.settings.hashConcurrency, parts.settings.hashQueue);
+    this.#queue = parts.queue ?? new HashQueue(parts.settings.hashConcurrency, parts.settings.hashQueue);
   }
 
   /** The rules in force as translation keys with their numbers: the page shows exactly what the server checks. */
@@ -96,13 +98,14 @@ export class Passwords {
   /** Stores a hash made by `hash`, in the transaction of the change around it. */
   async set(em: EntityManager, accountId: string, hash: string): Promise<void> {
     await em.execute(SET, [accountId, hash]);
-    await em.execute(RAISE_VERSION, [accountId]);
+    await raiseCredentialVersion(em, accountId);
   }
 
-  /** Takes the password away, in the transaction of the change around it. */
-  async remove(em: EntityManager, accountId: string): Promise<void> {
-    await em.nativeDelete(Password, { accountId });
-    await em.execute(RAISE_VERSION, [accountId]);
+  /** Takes the password away, in the transaction of the change around it. @returns whether there was one */
+  async remove(em: EntityManager, accountId: string): Promise<boolean> {
+    const count = await em.nativeDelete(Password, { accountId });
+    await raiseCredentialVersion(em, accountId);
+    return count === 1;
   }
 
   /**
@@ -153,36 +156,4 @@ function isTrivial(password: string): boolean {
   const points = [...password].map((char) => char.codePointAt(0) ?? 0);
   const steps = new Set(points.slice(1).map((point, index) => point - (points[index] ?? 0)));
   return steps.size === 1 && [-1, 0, 1].includes([...steps][0] ?? 2);
-}
-
-/** Runs at most `atOnce` jobs at a time and lets at most `waiting` others wait. */
-class Queue {
-  readonly #atOnce: number;
-  readonly #most: number;
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
-
-  constructor(atOnce: number, waiting: number) {
-    this.#atOnce = atOnce;
-    this.#most = waiting;
-  }
-
-  async run<T>(job: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.#atOnce) {
-      if (this.#waiting.length >= this.#most) {
-        throw new Unavailable('Too many people are signing in right now.', { code: 'busy', retryAfter: 2 });
-      }
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    } else {
-      this.#running += 1;
-    }
-    try {
-      return await job();
-    } finally {
-      const next = this.#waiting.shift();
-      // The place is handed over rather than given back, so that nobody who comes later slips in between.
-      if (next) next();
-      else this.#running -= 1;
-    }
-  }
 }

@@ -13,6 +13,10 @@ const SETTINGS: LockoutSettings = {
   accountFailures: 100,
   networkFailures: 1000,
   networkFailuresWindow: 900,
+  codeFailures: 20,
+  codeFailuresWindow: 21_600,
+  factorFailures: 5,
+  factorFailuresWindow: 900,
   switchedOff: false,
 };
 
