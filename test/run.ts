@@ -12,8 +12,10 @@ const CONCURRENCY = 2;
 const CASE_TIMEOUT = 120_000;
 /** Milliseconds after which a file is ended: something in it holds the process open. */
 const FILE_TIMEOUT = 900_000;
-/** Lines of what a failed file printed. */
-const MOST_OUTPUT = 80;
+/** Lines of one failure, and of what a failed file printed. */
+const MOST_LINES = 60;
+/** What the test runner counts by itself. */
+const COUNTED = /^(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;
 
 interface Failure {
   readonly name: string;
@@ -79,7 +81,9 @@ async function runFile(file: string): Promise<FileReport> {
   });
   stream.on('test:stdout', (event) => report.output.push(event.message));
   stream.on('test:stderr', (event) => report.output.push(event.message));
-  stream.on('test:diagnostic', (event) => report.output.push(`${event.message}\n`));
+  stream.on('test:diagnostic', (event) => {
+    if (!COUNTED.test(event.message)) report.output.push(`${event.message}\n`);
+  });
   stream.resume();
   await finished(stream);
   report.seconds = (performance.now() - start) / 1000;
@@ -106,6 +110,15 @@ function reasonOf(given: string | boolean): string {
   return typeof given === 'string' && given !== '' ? given : 'no reason given';
 }
 
+/** Its beginning says what went wrong, its end where. */
+function shorten(text: string): string {
+  const lines = text.split('\n').map((line) => line.slice(0, 500));
+  const half = MOST_LINES / 2;
+  return lines.length <= MOST_LINES
+    ? lines.join('\n')
+    : [...lines.slice(0, half), '…', ...lines.slice(-half)].join('\n');
+}
+
 function indent(text: string): string {
   return text.trimEnd().replace(/^(?=.)/gm, '    ');
 }
@@ -118,9 +131,9 @@ function print(report: FileReport): void {
   const mark = failures.length > 0 ? '✖' : '✔';
   write(`${mark} ${report.path}: ${counts.join(', ')} (${report.seconds.toFixed(1)} s)`);
   if (failures.length === 0) return;
-  for (const { name, text } of failures) write(`\n  ✖ ${name}\n${indent(text)}`);
-  const lines = report.output.join('').trimEnd().split('\n').slice(-MOST_OUTPUT);
-  if (lines.some((line) => line !== '')) write(`\n  what it printed last:\n${indent(lines.join('\n'))}`);
+  for (const { name, text } of failures) write(`\n  ✖ ${name}\n${indent(shorten(text))}`);
+  const last = report.output.join('').trimEnd().split('\n').slice(-MOST_LINES).join('\n');
+  if (last !== '') write(`\n  what it printed last:\n${indent(last)}`);
   write('');
 }
 
