@@ -84,7 +84,7 @@ export class Clients {
    */
   async create(input: unknown, cause: Cause): Promise<{ readonly client: RegisteredClient; readonly secret?: string }> {
     const parsed = parseMetadata(input);
-    const clientId = parsed.client_id ?? randomToken(16);
+    const clientId = parsed.client_id ?? newClientId();
     const metadata: ClientMetadata = { id_token_signed_response_alg: 'ES256', ...parsed, client_id: clientId };
     const secret = needsSecret(metadata) ? randomToken() : undefined;
     await this.#check(metadata, clientId);
@@ -240,6 +240,12 @@ export function needsSecret(metadata: ClientMetadata): boolean {
 export function isClientSecret(clientId: string, hashes: readonly string[], presented: string): boolean {
   const hash = hashSecret(clientId, presented);
   return hashes.map((known) => isEqual(known, hash)).includes(true);
+}
+
+/** Never with a hyphen in front, which every command line would take for an option. */
+function newClientId(): string {
+  const id = randomToken(16);
+  return id.startsWith('-') ? newClientId() : id;
 }
 
 function hashSecret(clientId: string, secret: string): string {
