@@ -56,7 +56,7 @@ describe('the address of a request', () => {
       [(ctx) => void (ctx.body = { address: clientAddress(ctx), network: clientNetwork(ctx) })],
       hops,
     );
-    const headers = forwarded === undefined ? {} : { 'x-forwarded-for': forwarded };
+    const headers: Record<string, string> = forwarded === undefined ? {} : { 'x-forwarded-for': forwarded };
     return JSON.parse((await send(url, { headers })).text) as { address: string; network: string };
   }
 

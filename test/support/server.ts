@@ -1,0 +1,203 @@
+// The whole of Latchkey inside of the test's process: on a clean database and key prefix, at ports of its own, with as few settings as it
+// can be run with. Suites that must hold everywhere run once for each of `backends`.
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe } from 'node:test';
+import { loadSettings } from '../../config/settings.ts';
+import { type App, createApp } from '../../src/app.ts';
+import type { AccountRow } from '../../src/account/accounts.ts';
+import type { ClientMetadata } from '../../src/client/client-metadata.ts';
+import { AppError } from '../../src/errors.ts';
+import { createLog } from '../../src/log.ts';
+import { type RunningServer, startServer } from '../../src/server.ts';
+import { Browser, type BrowserOptions } from './browser-client.ts';
+import { createTestDatabase, postgresMissing, type TestDatabase } from './postgres.ts';
+import { deleteKeys, newKeyPrefix, redisMissing, TEST_REDIS_URL } from './redis.ts';
+
+export const TEST_SECRET = 'q0JYl7h3B5m9RzXvT2dWcE8uKfN4sGyPaLbHiQ6oMnU=';
+export const TEST_PASSWORD = 'correct horse battery staple';
+
+export type Backend = 'embedded' | 'postgres+redis';
+
+export const backends: readonly { readonly backend: Backend; readonly missing: string | undefined }[] = [
+  { backend: 'embedded', missing: undefined },
+  { backend: 'postgres+redis', missing: (await postgresMissing()) ?? (await redisMissing()) },
+];
+
+export interface StartOptions {
+  readonly backend?: Backend;
+  /** Beside those that every test server has; `undefined` takes one away. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The issuer's host name. */
+  readonly host?: 'localhost' | '127.0.0.1';
+}
+
+export interface NewTestAccount {
+  readonly email?: string;
+  readonly username?: string;
+  readonly name?: string;
+  /** TEST_PASSWORD unless named; null for none. */
+  readonly password?: string | null;
+}
+
+export interface TestClient {
+  readonly clientId: string;
+  readonly clientSecret: string | undefined;
+  readonly redirectUri: string;
+  readonly metadata: ClientMetadata;
+}
+
+export interface Latchkey {
+  readonly issuer: string;
+  readonly app: App;
+  readonly env: Readonly<Record<string, string>>;
+  readonly keyPrefix: string;
+  /** Every line of the log so far, from level `debug` on. */
+  readonly logLines: readonly string[];
+  createAccount(input?: NewTestAccount): Promise<AccountRow>;
+  /** A confidential web client with a refresh token unless the metadata say otherwise. */
+  createClient(metadata?: Record<string, unknown>): Promise<TestClient>;
+  /** A new person at a new browser. */
+  browser(options?: BrowserOptions): Browser;
+  stop(): Promise<void>;
+}
+
+const CLI = { actor: { kind: 'cli' } } as const;
+let counter = 0;
+
+export async function startLatchkey(options: StartOptions = {}): Promise<Latchkey> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await tryToStart(options);
+    } catch (error) {
+      // Another test took the port between looking and listening.
+      if (!(error instanceof AppError && error.code === 'port-taken') || attempt >= 5) throw error;
+    }
+  }
+}
+
+async function tryToStart(options: StartOptions): Promise<Latchkey> {
+  const { backend = 'embedded', host = 'localhost' } = options;
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-test-'));
+  const port = await freePort();
+  const keyPrefix = newKeyPrefix();
+  const made: TestDatabase | undefined = backend === 'embedded' ? undefined : await createTestDatabase();
+  const env = Object.fromEntries(
+    Object.entries<string | undefined>({
+      LATCHKEY_ISSUER: `http://${host}:${port}`,
+      LATCHKEY_PORT: String(port),
+      LATCHKEY_INTERNAL_PORT: '0',
+      LATCHKEY_STOP_DELAY: '0',
+      LATCHKEY_DATA_DIR: folder,
+      LATCHKEY_SECRET: TEST_SECRET,
+      LATCHKEY_ANSWER_FLOOR_MS: '0',
+      LATCHKEY_ANSWER_JITTER_MS: '0',
+      ...(made
+        ? {
+            LATCHKEY_DATABASE_URL: made.url,
+            LATCHKEY_REDIS_URL: TEST_REDIS_URL,
+            LATCHKEY_REDIS_KEY_PREFIX: keyPrefix,
+            // The machine's Redis serves tests only and need not keep anything.
+            LATCHKEY_REDIS_ALLOW_VOLATILE: 'true',
+          }
+        : {}),
+      ...options.env,
+    }).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+  const logLines: string[] = [];
+  const log = createLog('debug', { write: (line: string) => void logLines.push(line.trimEnd()) });
+  const ending: (() => Promise<void> | void)[] = [
+    () => rmSync(folder, { recursive: true, force: true }),
+    ...(made ? [() => made.drop(), () => deleteKeys(keyPrefix)] : []),
+  ];
+  const end = async (): Promise<void> => {
+    for (const step of ending.toReversed()) await step();
+  };
+  try {
+    const loaded = loadSettings({ env, cwd: folder });
+    const app = await createApp(loaded, log, { migrate: true });
+    ending.push(() => app.close());
+    await app.prepare();
+    const { settings } = loaded;
+    const server: RunningServer = await startServer(app, log, {
+      host: '127.0.0.1',
+      port: settings.port,
+      internalPort: settings.internalPort,
+      stopDelay: settings.stopDelay,
+    });
+    ending.push(() => server.stop());
+    app.startWorkers();
+    return {
+      ...{ issuer: settings.issuer, app, env, keyPrefix, logLines },
+      createAccount: (input) => createAccount(app, input),
+      createClient: (metadata) => createClient(app, metadata),
+      browser: (browserOptions) => new Browser(settings.issuer, browserOptions),
+      stop: end,
+    };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+export async function createAccount(app: App, input: NewTestAccount = {}): Promise<AccountRow> {
+  const { password = TEST_PASSWORD, ...names } = input;
+  counter += 1;
+  const named = names.email === undefined && names.username === undefined ? { email: `person${counter}@example.com` } : {};
+  const hash = password === null ? null : await app.passwords.hash(password);
+  const { id } = await app.database.transaction(async (em) => {
+    const account = await app.accounts.create({ name: `Person ${counter}`, ...named, ...names, isVerified: true }, CLI, em);
+    if (hash !== null) await app.passwords.set(em, account.id, hash);
+    return account;
+  });
+  return app.accounts.get(id);
+}
+
+export async function createClient(app: App, metadata: Record<string, unknown> = {}): Promise<TestClient> {
+  const { client, secret } = await app.clients.create(
+    {
+      client_name: 'Test app',
+      redirect_uris: ['https://app.example.com/callback'],
+      grant_types: ['authorization_code', 'refresh_token'],
+      ...metadata,
+    },
+    CLI,
+  );
+  return {
+    clientId: client.clientId,
+    clientSecret: secret,
+    redirectUri: client.metadata.redirect_uris?.[0] ?? '',
+    metadata: client.metadata,
+  };
+}
+
+/** Declares the same stories for each back end. @param suite gets the running server; valid only inside of hooks and cases */
+export function describeOnEachBackend(title: string, suite: (latchkey: () => Latchkey) => void, options: StartOptions = {}): void {
+  for (const { backend, missing } of backends) {
+    describe(`${title}, on ${backend}`, { skip: missing ?? false }, () => {
+      let running: Latchkey | undefined;
+      before(async () => {
+        running = await startLatchkey({ ...options, backend });
+      });
+      after(() => running?.stop());
+      suite(() => {
+        if (!running) throw new Error('the server was not started');
+        return running;
+      });
+    });
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
