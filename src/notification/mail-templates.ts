@@ -34,30 +34,30 @@ interface Words {
 }
 
 const WORDS: Readonly<Record<Exclude<MessageKind, 'notice'>, Words>> = {
-  'verify-email': { subject: 'mail.verifyEmail.subject', subjectWithCode: 'mail.verifyEmail.subjectWithCode' },
-  'sign-in': { subject: 'mail.signIn.subject', subjectWithCode: 'mail.signIn.subjectWithCode' },
-  reset: { subject: 'mail.reset.subject', subjectWithCode: 'mail.reset.subjectWithCode' },
-  'already-registered': { subject: 'mail.alreadyRegistered.subject' },
+  'verify-email': { subject: 'mail.verify_email.subject', subjectWithCode: 'mail.verify_email.subject_with_code' },
+  'sign-in': { subject: 'mail.sign_in.subject', subjectWithCode: 'mail.sign_in.subject_with_code' },
+  reset: { subject: 'mail.reset.subject', subjectWithCode: 'mail.reset.subject_with_code' },
+  'already-registered': { subject: 'mail.already_registered.subject' },
   invitation: { subject: 'mail.invitation.subject' },
-  'email-change': { subject: 'mail.emailChange.subject', subjectWithCode: 'mail.emailChange.subjectWithCode' },
-  'email-change-notice': { subject: 'mail.emailChangeNotice.subject' },
+  'email-change': { subject: 'mail.email_change.subject', subjectWithCode: 'mail.email_change.subject_with_code' },
+  'email-change-notice': { subject: 'mail.email_change_notice.subject' },
 };
 
 const NOTICES: Readonly<Record<Notice, Words>> = {
-  'new-device': { subject: 'mail.newDevice.subject', intro: 'mail.newDevice.intro' },
-  'password-changed': { subject: 'mail.passwordChanged.subject', intro: 'mail.passwordChanged.intro' },
-  'email-changed': { subject: 'mail.emailChanged.subject', intro: 'mail.emailChanged.intro' },
-  'factor-added': { subject: 'mail.factorAdded.subject', intro: 'mail.factorAdded.intro' },
-  'factor-removed': { subject: 'mail.factorRemoved.subject', intro: 'mail.factorRemoved.intro' },
-  'recovery-code-used': { subject: 'mail.recoveryCodeUsed.subject', intro: 'mail.recoveryCodeUsed.intro' },
-  'identity-linked': { subject: 'mail.identityLinked.subject', intro: 'mail.identityLinked.intro' },
-  'deletion-started': { subject: 'mail.deletionStarted.subject', intro: 'mail.deletionStarted.intro' },
+  'new-device': { subject: 'mail.new_device.subject', intro: 'mail.new_device.intro' },
+  'password-changed': { subject: 'mail.password_changed.subject', intro: 'mail.password_changed.intro' },
+  'email-changed': { subject: 'mail.email_changed.subject', intro: 'mail.email_changed.intro' },
+  'factor-added': { subject: 'mail.factor_added.subject', intro: 'mail.factor_added.intro' },
+  'factor-removed': { subject: 'mail.factor_removed.subject', intro: 'mail.factor_removed.intro' },
+  'recovery-code-used': { subject: 'mail.recovery_code_used.subject', intro: 'mail.recovery_code_used.intro' },
+  'identity-linked': { subject: 'mail.identity_linked.subject', intro: 'mail.identity_linked.intro' },
+  'deletion-started': { subject: 'mail.deletion_started.subject', intro: 'mail.deletion_started.intro' },
 };
 
 const FACTORS: Readonly<Record<Factor, string>> = {
   passkey: 'mail.factor.passkey',
   totp: 'mail.factor.totp',
-  'recovery-codes': 'mail.factor.recoveryCodes',
+  'recovery-codes': 'mail.factor.recovery_codes',
   password: 'mail.factor.password',
   telegram: 'mail.factor.telegram',
 };
@@ -106,7 +106,7 @@ export class MailTemplates {
       link: this.#issuer + model.path,
       notMeLink: model.notMePath === undefined ? null : this.#issuer + model.notMePath,
       validUntil: when(new Date(content.validUntil)),
-      details: t(mail.kind === 'notice' ? 'mail.detailsOfChange' : 'mail.detailsOfRequest'),
+      details: t(mail.kind === 'notice' ? 'mail.details_of_change' : 'mail.details_of_request'),
       rows: [
         ...subjectRows(t, model, when),
         ...askerRows(t, model.asked),
@@ -151,11 +151,11 @@ function subjectRows(t: Translate, model: AnyModel, when: (date: Date) => string
   return [
     row(t('mail.inviter'), typedText(model.inviter)),
     row(t('mail.organization'), typedText(model.organization)),
-    row(t('mail.newAddress'), model.newAddress === undefined ? null : maskAddress(model.newAddress)),
+    row(t('mail.new_address'), model.newAddress === undefined ? null : maskAddress(model.newAddress)),
     row(t('mail.factor.label'), model.factor === undefined ? null : t(FACTORS[model.factor])),
     row(t('mail.name'), typedText(model.name)),
     row(t('mail.remaining'), model.remaining === undefined ? null : String(model.remaining)),
-    row(t('mail.deletionAt'), model.deletionAt === undefined ? null : when(new Date(model.deletionAt))),
+    row(t('mail.deletion_at'), model.deletionAt === undefined ? null : when(new Date(model.deletionAt))),
   ].filter((one) => one.value !== '');
 }
 

@@ -1,7 +1,7 @@
 // A real mail server for tests: it receives over SMTP what the product sends, parses it with a MIME parser of its own, and can be told to refuse,
 // to stall, or to be dead.
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import PostalMime, { type Email } from 'postal-mime';
 import { SMTPServer } from 'smtp-server';
 
@@ -21,10 +21,16 @@ export interface Mailbox {
   readonly mails: readonly ReceivedMail[];
   /** How often a recipient was named, whatever came of it. */
   readonly attempts: number;
+  /** How many connections were made. */
+  readonly connections: number;
   /** Answers with `code` at that stage. @param times how often; without it always */
   refuse(stage: Stage, code: number, times?: number): void;
   /** Takes mails but says nothing about them until the answer is called. */
   hold(): () => void;
+  /** Resolves when a mail is held. */
+  holding(): Promise<void>;
+  /** Closes every connection without a word. */
+  hangUp(): void;
   /** Resolves when this many have arrived in all. */
   arrived(count: number): Promise<readonly ReceivedMail[]>;
   /** Resolves when recipients were named this often in all. */
@@ -34,11 +40,18 @@ export interface Mailbox {
 
 const PATIENCE_MS = 30_000;
 
-export async function startMailbox(): Promise<Mailbox> {
+/** @param credentials without them nobody has to sign in */
+export async function startMailbox(credentials?: {
+  readonly user: string;
+  readonly password: string;
+}): Promise<Mailbox> {
   const mails: ReceivedMail[] = [];
   const refusals = new Map<Stage, { code: number; left: number }>();
+  const sockets = new Set<Socket>();
   let attempts = 0;
+  let connections = 0;
   let held: Promise<void> | undefined;
+  let isHolding = false;
   const watchers = new Set<() => void>();
 
   const refusal = (stage: Stage): Error | null => {
@@ -52,10 +65,15 @@ export async function startMailbox(): Promise<Mailbox> {
   };
 
   const server = new SMTPServer({
-    authOptional: true,
-    disabledCommands: ['STARTTLS', 'AUTH'],
+    authOptional: credentials === undefined,
+    allowInsecureAuth: true,
+    disabledCommands: credentials === undefined ? ['STARTTLS', 'AUTH'] : ['STARTTLS'],
     closeTimeout: 100,
     onConnect: (_session, callback) => callback(refusal('greeting')),
+    onAuth({ username, password }, _session, callback) {
+      const isRight = username === credentials?.user && password === credentials?.password;
+      callback(isRight ? null : new Error('wrong user or password'), { user: username });
+    },
     onMailFrom: (_address, _session, callback) => callback(refusal('sender')),
     onRcptTo(_address, _session, callback) {
       attempts += 1;
@@ -69,6 +87,8 @@ export async function startMailbox(): Promise<Mailbox> {
         void (async () => {
           const refused = refusal('data');
           if (refused) return callback(refused);
+          isHolding = held !== undefined;
+          changed();
           await held;
           const raw = Buffer.concat(chunks);
           const { mailFrom, rcptTo } = session.envelope;
@@ -85,6 +105,11 @@ export async function startMailbox(): Promise<Mailbox> {
   });
   // A client that hangs up in the middle is part of the tests.
   server.on('error', () => undefined);
+  server.server.on('connection', (socket: Socket) => {
+    connections += 1;
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   server.listen(0, '127.0.0.1');
   await once(server.server, 'listening');
   const { port } = server.server.address() as AddressInfo;
@@ -112,6 +137,9 @@ export async function startMailbox(): Promise<Mailbox> {
     get attempts() {
       return attempts;
     },
+    get connections() {
+      return connections;
+    },
     refuse: (stage, code, times = Number.POSITIVE_INFINITY) => void refusals.set(stage, { code, left: times }),
     hold() {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -120,6 +148,10 @@ export async function startMailbox(): Promise<Mailbox> {
         held = undefined;
         resolve();
       };
+    },
+    holding: () => until('a mail to hold', () => isHolding),
+    hangUp() {
+      for (const socket of sockets) socket.destroy();
     },
     async arrived(count) {
       await until(`${count} mails`, () => mails.length >= count);
