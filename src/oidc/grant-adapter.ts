@@ -398,8 +398,8 @@ function purposeOf(model: string, key: string): string {
 }
 
 function textOf(model: string, payload: Payload): string {
-  const { jti, consumed: _, ...rest } = payload;
-  return JSON.stringify(KEEPS_ID.has(model) ? { ...rest, jti } : rest);
+  // What is undefined is left out.
+  return JSON.stringify({ ...payload, consumed: undefined, jti: KEEPS_ID.has(model) ? payload.jti : undefined });
 }
 
 /** Every sign-in at an app saves the session, mostly with nothing new in it. */

@@ -79,7 +79,7 @@ const PUT_BOUND = {
     where g.key = $3 and g.sealed is not null and g.expires_at > now()
       and ($8::text is null or exists (
         select 1 from oidc_artifact p
-        where p.key = $8 and p.sealed is not null and p.generation = g.generation for share))
+        where p.key = $8 and p.sealed is not null for share))
     on conflict (key) do update set grant_key = excluded.grant_key, generation = excluded.generation,
       session_key = excluded.session_key, user_code_key = excluded.user_code_key, account_id = null,
       sealed = excluded.sealed, expires_at = excluded.expires_at

@@ -255,8 +255,8 @@ describe('a Cluster', { skip: missing }, () => {
     try {
       const [first, second, third] = nodes;
       assert.ok(first && second && third);
-      const owner = String(await third.cluster('MYID'));
-      const wanted = await Promise.all(keys.map(async (key) => Number(await first.cluster('KEYSLOT', `test:${key}`))));
+      const owner = await third.cluster('MYID');
+      const wanted = await Promise.all(keys.map((key) => first.cluster('KEYSLOT', `test:${key}`)));
       const slots = [...new Set(wanted)].filter((slot) => slot < 5462);
       assert.ok(slots.length > 1);
       for (const node of [third, first, second]) {

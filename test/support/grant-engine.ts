@@ -129,7 +129,8 @@ export async function startGrantEngine(storage: GrantStorage): Promise<GrantEngi
     grant.addOIDCScope('openid offline_access');
     return provider.interactionFinished(ctx.req, ctx.res, { consent: { grantId: await grant.save() } });
   });
-  server.on('request', provider.callback());
+  const handle = provider.callback();
+  server.on('request', (req, res) => void handle(req, res));
 
   const post = async (path: string, form: Record<string, string>): Promise<Response> => {
     const body = new URLSearchParams({ client_id: 'app', client_secret: SECRET, ...form });
