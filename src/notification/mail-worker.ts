@@ -11,7 +11,7 @@ import type { Sender } from './recipient.ts';
 const AT_ONCE = 5;
 /** Between two looks when nobody wakes the worker: for retries, and for mails that another process queued and died over. */
 const POLL_MS = 3000;
-/** The mail is out and must not go again: a database that is away for a moment is waited for, within the lease. */
+/** Within the lease. */
 const RECORD_TRIES = 15;
 const RECORD_PAUSE_MS = 1000;
 
@@ -105,20 +105,20 @@ export class MailWorker {
     } catch (error) {
       const code = error instanceof SealError ? 'cannot-open' : 'cannot-render';
       log.error({ ...about, code, err: serializeError(error) }, 'a mail cannot be written');
-      await record(() => outbox.markFailed(mail, code));
+      await this.#record(mail, () => outbox.markFailed(mail, code));
       return;
     }
     try {
       const serverId = await this.#send(outgoing, this.#order(mail));
-      await record(() => outbox.markSent(mail, serverId));
+      await this.#record(mail, () => outbox.markSent(mail, serverId));
     } catch (error) {
       if (!(error instanceof SendError)) throw error;
       if (error.failure === 'refused') {
         log.warn({ ...about, code: error.code }, 'a mail was refused for good');
-        await record(() => outbox.markFailed(mail, error.code));
+        await this.#record(mail, () => outbox.markFailed(mail, error.code));
         return;
       }
-      const state = await record(() => outbox.retryLater(mail, error.code));
+      const state = await this.#record(mail, () => outbox.retryLater(mail, error.code));
       log.warn(
         { ...about, code: error.code, state },
         state === 'expired' ? 'a mail was given up' : 'a mail has to wait',
@@ -153,15 +153,18 @@ export class MailWorker {
       return this.#send(mail, others);
     }
   }
-}
 
-async function record<T>(write: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await write();
-    } catch (error) {
-      if (tries === RECORD_TRIES) throw error;
-      await new Promise((resolve) => setTimeout(resolve, RECORD_PAUSE_MS));
+  /** The mail is out, or is not to go out: a database that is away for a moment must not make it go again. */
+  async #record<T>(mail: ClaimedMail, write: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await write();
+      } catch (error) {
+        if (tries === RECORD_TRIES) throw error;
+        if (tries === 1)
+          this.#parts.log.warn({ err: serializeError(error), mail: mail.id }, 'the outcome of a mail has to wait');
+        await new Promise((resolve) => setTimeout(resolve, RECORD_PAUSE_MS));
+      }
     }
   }
 }

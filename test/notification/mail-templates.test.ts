@@ -211,7 +211,7 @@ describe('mail templates', () => {
           asked: { browser: name, system: name, place: name },
         },
       };
-      const before = render({ ...sample, model: { ...sample.model, name: 'x' } as Sample['model'] });
+      const before = render({ ...sample, model: { ...sample.model, name: 'x' } });
       const mail = render(sample);
       const page = parse(mail.html);
       assert.equal(page.querySelectorAll('script, img').length, 0);
@@ -285,7 +285,7 @@ function contrasts(
     for (const child of node.childNodes) {
       if (child instanceof HTMLElement) walk(child, colours);
       else if (child instanceof TextNode && child.text.trim() !== '') {
-        const [light = 0, dim = 0] = [luminance(colours.ink), luminance(colours.ground)].sort((a, b) => b - a);
+        const [light = 0, dim = 0] = [luminance(colours.ink), luminance(colours.ground)].toSorted((a, b) => b - a);
         found.push({ text: child.text.trim(), contrast: (light + 0.05) / (dim + 0.05) });
       }
     }

@@ -119,9 +119,7 @@ describeOnEachDatabase('the outbox', (database) => {
       for (const to of ['ada@example.com, eve@evil.example', 'ada@example.com\r\nBcc: eve@evil.example']) {
         await assert.rejects(outbox.enqueue(null, signIn({ to })), { code: 'invalid-recipient' });
       }
-      await assert.rejects(
-        outbox.enqueue(null, signIn({ model: { path: '//evil.example', code: CODE, asked } } as Partial<Message>)),
-      );
+      await assert.rejects(outbox.enqueue(null, signIn({ model: { path: '//evil.example', code: CODE, asked } })));
       assert.deepEqual(await list(database()), []);
     });
 
@@ -277,7 +275,7 @@ describeOnEachDatabase('the outbox', (database) => {
       assert.ok(underWay);
       await run(database(), 'update outbox_mail set expires_at = now()');
       assert.equal(await outbox.sweep(), 1);
-      assert.deepEqual((await list(database())).map((row) => row.state).sort(), ['expired', 'queued']);
+      assert.deepEqual((await list(database())).map((row) => row.state).toSorted(), ['expired', 'queued']);
       assert.equal(await outbox.markSent(underWay, null), true);
     });
 
