@@ -1,0 +1,206 @@
+// Turns a page's name and its plain model into HTML: the page's own template, then the layout around it. The only place that touches ejs.
+// Templates see the model, and a few functions that speak the language of the request; everything they print is escaped.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ejs from 'ejs';
+import type { Assets } from './asset.ts';
+import { errorText } from './error-text.ts';
+import type { Locales, Translate } from './locale.ts';
+import type { AccountModel } from './page-model.ts';
+
+const VIEWS = join(import.meta.dirname, '..', '..', 'views');
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+export interface PageContext {
+  /** A tag of the languages we speak. */
+  readonly locale: string;
+  /** The token for the forms of the page. */
+  readonly csrf?: string;
+  readonly requestId?: string;
+  /** Of the request, without its query: where the language switch comes back to. */
+  readonly path: string;
+  /** Who is signed in, on pages that say so. */
+  readonly account?: AccountModel | null;
+}
+
+export interface View {
+  /** @throws Error for a page that has no template, and for a template that reads what the model does not have */
+  render(page: string, model: object, context: PageContext): string;
+}
+
+/** HTML that one of the functions below made, with everything in it escaped. */
+class Markup {
+  readonly #html: string;
+
+  constructor(html: string) {
+    this.#html = html;
+  }
+
+  toString(): string {
+    return this.#html;
+  }
+}
+
+type RichValues = Readonly<Record<string, string | number | Markup>>;
+
+/** What a page tells the layout while it is rendered. */
+interface Head {
+  /** For `data-page`. */
+  page: string;
+  title: string;
+  /** For `data-error`. */
+  error: string | null;
+  readonly scripts: string[];
+}
+
+/** The names that templates may use without saying where they come from. */
+const LOCALS = [
+  'model page head t rich link code plain countdown problem initial icon asset errorText account csrf path requestId locale',
+  'direction languages productName host body',
+].flatMap((names) => names.split(' '));
+
+/** Compiles every page at once, so that a broken template stops the start. @param parts.dir the folder with pages, partials and icons */
+export function createView(parts: {
+  readonly locales: Locales;
+  readonly assets: Assets;
+  readonly productName: string;
+  readonly issuer: string;
+  readonly dir?: string;
+}): View {
+  const { locales, assets, productName, dir = VIEWS } = parts;
+  const { host } = new URL(parts.issuer);
+  const layout = compile(join(dir, 'layout.ejs'));
+  const pages = new Map(filesIn(join(dir, 'pages'), '.ejs').map(({ name, path }) => [name, compile(path)]));
+  const icons = new Map(
+    filesIn(join(dir, 'icons'), '.svg').map(({ name, path }) => [name, readFileSync(path, 'utf8')]),
+  );
+
+  const icon = (name: string): Markup => {
+    const svg = icons.get(name);
+    if (svg === undefined) throw new Error(`no icon ${name}`);
+    return new Markup(
+      svg.trim().replace('<svg ', `<svg class="icon icon-${name}" aria-hidden="true" focusable="false" `),
+    );
+  };
+
+  return {
+    render(page, model, context) {
+      const template = pages.get(page);
+      if (!template) throw new Error(`no page ${page}`);
+      const { locale } = context;
+      const t = locales.t(locale);
+      const head: Head = { page, title: '', error: null, scripts: [] };
+      const locals = {
+        ...{
+          model,
+          page,
+          head,
+          t,
+          icon,
+          productName,
+          host,
+          locale,
+          errorText,
+          link,
+          code,
+          plain,
+          initial,
+          asset: assets.url,
+        },
+        rich: (key: string, values: RichValues) => rich(t, key, values),
+        problem: (text: string, values?: Record<string, string | number>) =>
+          locales.has(text) ? t(text, values) : text,
+        countdown: (seconds: number) => countdown(locale, seconds),
+        direction: locales.dir(locale),
+        languages: locales.available,
+        account: context.account ?? null,
+        csrf: context.csrf ?? '',
+        path: context.path,
+        requestId: context.requestId ?? '',
+        body: '',
+      };
+      const body = template(locals);
+      return layout({ ...locals, body });
+    },
+  };
+}
+
+function filesIn(folder: string, extension: string): readonly { readonly name: string; readonly path: string }[] {
+  return readdirSync(folder)
+    .filter((file) => file.endsWith(extension))
+    .map((file) => ({ name: file.slice(0, -extension.length), path: join(folder, file) }));
+}
+
+function compile(path: string): ejs.TemplateFunction {
+  // Strict: no `with`, so that a misspelt name is an error and no field of a model can be taken for an option of the library.
+  return ejs.compile(readFileSync(path, 'utf8'), {
+    filename: path,
+    cache: true,
+    strict: true,
+    destructuredLocals: LOCALS,
+    rmWhitespace: true,
+  });
+}
+
+/**
+ * A translated sentence as HTML. Texts among the values are isolated, so that names and addresses of another script cannot turn the
+ * sentence around them, and are never read as part of the translation.
+ */
+function rich(t: Translate, key: string, values: RichValues): Markup {
+  const filled: Markup[] = [];
+  const slots = Object.entries(values).map(([name, value]): [string, string | number] => {
+    if (typeof value === 'number') return [name, value];
+    filled.push(value instanceof Markup ? value : new Markup(`<bdi class="value">${ejs.escapeXML(value)}</bdi>`));
+    return [name, `\uE000${filled.length - 1}\uE001`];
+  });
+  const sentence = ejs.escapeXML(t(key, Object.fromEntries(slots)));
+  return new Markup(sentence.replace(/\uE000(\d+)\uE001/g, (_slot, index) => String(filled[Number(index)])));
+}
+
+/** A link inside of a sentence. One that leaves our origin opens without a way back into our page. */
+function link(url: string, text: string): Markup {
+  const relation = url.startsWith('/') ? '' : ' rel="noopener"';
+  return new Markup(`<a href="${ejs.escapeXML(url)}"${relation}>${ejs.escapeXML(text)}</a>`);
+}
+
+/** A value inside of a sentence that is not stressed. */
+function plain(text: string): Markup {
+  return new Markup(`<bdi>${ejs.escapeXML(text)}</bdi>`);
+}
+
+/** What is typed or compared letter by letter: a command, a number, an id. */
+function code(text: string): Markup {
+  return new Markup(`<code dir="ltr">${ejs.escapeXML(text)}</code>`);
+}
+
+/** A time to wait, in words; the script of the same name counts it down. */
+function countdown(locale: string, seconds: number): Markup {
+  const whole = Math.max(0, Math.ceil(seconds));
+  return new Markup(`<time datetime="PT${whole}S" data-countdown="${whole}">${duration(locale, whole)}</time>`);
+}
+
+/** The two largest units that matter: "2 minutes, 45 seconds", "1 day, 3 hours". */
+function duration(locale: string, seconds: number): string {
+  const units = [
+    ['day', Math.floor(seconds / DAY)],
+    ['hour', Math.floor((seconds % DAY) / HOUR)],
+    ['minute', Math.floor((seconds % HOUR) / MINUTE)],
+    ['second', seconds % MINUTE],
+  ] as const;
+  const first = units.findIndex(([, amount]) => amount > 0);
+  const shown = (first < 0 ? units.slice(-1) : units.slice(first, first + 2)).filter(
+    ([, amount], index) => amount > 0 || index === 0,
+  );
+  const words = shown.map(([unit, amount]) =>
+    new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'long' }).format(amount),
+  );
+  return new Intl.ListFormat(locale, { type: 'unit', style: 'narrow' }).format(words);
+}
+
+/** The first character of a name, for the round mark where a picture would be. */
+function initial(name: string): string {
+  const [first] = new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(name.trim());
+  return first?.segment.toLocaleUpperCase() ?? '';
+}

@@ -1,0 +1,63 @@
+// A small server on the loopback interface that shows every page in every state with sample data, read afresh on each request:
+// `node test/views/preview.ts` and open the address that it prints. The browser tests use it, too.
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import ejs from 'ejs';
+import Koa from 'koa';
+import { createAssets } from '../../src/http/asset.ts';
+import { securityHeaders } from '../../src/http/headers.ts';
+import { createLocales } from '../../src/http/locale.ts';
+import { createView } from '../../src/http/view.ts';
+import { ada, samples } from './samples.ts';
+
+export interface Preview {
+  readonly origin: string;
+  close(): Promise<void>;
+}
+
+/** `/<sample>?locale=ru` is a page, `/` the list of them. @param port 0 takes a free one */
+export async function startPreview(port = 0): Promise<Preview> {
+  const app = new Koa();
+  app.use(securityHeaders());
+  app.use((ctx, next) => createAssets().middleware(ctx, next));
+  app.use((ctx) => {
+    const sample = samples.find(({ name }) => ctx.path === `/${name}`);
+    ctx.type = 'html';
+    if (!sample) {
+      ctx.body = samples.map(({ name }) => `<p><a href="/${name}">${name}</a>`).join('\n');
+      return;
+    }
+    ejs.clearCache();
+    const locales = createLocales();
+    const view = createView({
+      locales,
+      assets: createAssets(),
+      productName: 'Latchkey',
+      issuer: 'https://id.example.com',
+    });
+    ctx.body = view.render(sample.page, sample.model, {
+      locale: locales.pick({ uiLocales: String(ctx.query['locale'] ?? '') }),
+      csrf: 'form-token',
+      requestId: 'Zk3vX0aWm2bT',
+      path: ctx.path,
+      account: sample.isSignedIn ? ada : null,
+    });
+  });
+  const server: Server = createServer(app.callback());
+  await new Promise<void>((resolve) => {
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+if (import.meta.main) {
+  const { origin } = await startPreview(4400);
+  console.log(origin);
+}

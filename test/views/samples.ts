@@ -1,0 +1,324 @@
+// A model for each state of each page: what the preview shows, and what the tests of views and pages go through.
+import type {
+  ConsentModel,
+  ErrorModel,
+  HomeModel,
+  LoggedOutModel,
+  LoginModel,
+  LogoutModel,
+  MessageModel,
+  SelectAccountModel,
+  SetupModel,
+} from '../../src/http/page-model.ts';
+
+export interface Sample {
+  readonly name: string;
+  readonly page: string;
+  readonly model: object;
+  /** Whether the page is about somebody who is signed in. */
+  readonly isSignedIn?: boolean;
+}
+
+export const ada = { name: 'Ada Lovelace', email: 'ada@example.com' };
+
+const client = {
+  name: 'Photo Album',
+  host: 'photos.example.com',
+  url: 'https://photos.example.com/',
+  logoUri: null,
+  policyUri: 'https://photos.example.com/privacy',
+  tosUri: 'https://photos.example.com/terms',
+};
+
+const login: LoginModel = {
+  client,
+  action: '/interaction/abc/login',
+  login: '',
+  loginReadonly: false,
+  remember: false,
+  rememberDays: 30,
+  methods: { password: true, mailCode: false, passkey: false },
+  upstreams: [],
+  registerUrl: null,
+  forgotUrl: null,
+  abortAction: '/interaction/abc/abort',
+  errors: { fields: {} },
+};
+
+const consent: ConsentModel = {
+  client: { ...client, verified: false, firstParty: false },
+  account: { ...ada, switchUrl: '/interaction/abc/switch' },
+  scopes: [
+    { name: 'profile', group: 'see', isNew: false },
+    { name: 'email', group: 'see', isNew: false },
+  ],
+  offlineAccess: true,
+  isAgain: false,
+  action: '/interaction/abc/consent',
+  redirectHost: 'photos.example.com',
+};
+
+const selectAccount: SelectAccountModel = {
+  client,
+  action: '/interaction/abc/select-account',
+  accounts: [
+    { id: 'handle-1', ...ada, isSignedIn: true, isCurrent: true },
+    {
+      id: 'handle-2',
+      name: 'Работа',
+      email: 'ada.lovelace@difference-engine.example.org',
+      isSignedIn: false,
+      isCurrent: false,
+    },
+    { id: 'handle-3', name: 'grace', email: null, isSignedIn: false, isCurrent: false },
+  ],
+};
+
+const logout: LogoutModel = { client, account: ada, confirmAction: '/session/end/confirm', xsrf: 'engine-token' };
+const loggedOut: LoggedOutModel = { client, returnUrl: 'https://photos.example.com/' };
+
+const home: HomeModel = {
+  account: null,
+  issuer: 'https://id.example.com',
+  setupNeeded: false,
+  discoveryUrl: 'https://id.example.com/.well-known/openid-configuration',
+  signOutUrl: '/session/end',
+};
+
+const notFound: ErrorModel = {
+  code: 'page-not-found',
+  nextSteps: [{ label: 'To the start page', url: '/' }],
+  details: { error: 'page-not-found', description: 'This page does not exist.' },
+};
+
+const message: MessageModel = {
+  pageId: 'error',
+  title: 'Already used',
+  text: 'This link worked once. You are signed in.',
+  nextSteps: [{ label: 'Go on', url: '/' }],
+};
+
+const setup: SetupModel = {
+  stage: 'form',
+  action: '/setup/token',
+  email: '',
+  name: '',
+  username: '',
+  issuer: 'https://id.example.com',
+  seenOrigin: 'https://id.example.com',
+  issuerMatches: true,
+  minLength: 12,
+  rules: ['Between 12 and 256 characters. Spaces and any script are welcome; a few words work well.'],
+  firstClient: null,
+  created: null,
+  errors: { fields: {} },
+};
+
+const snippet = `import * as oidc from 'openid-client';
+
+const config = await oidc.discovery(new URL("https://id.example.com"), "photo-album", {
+  id_token_signed_response_alg: "ES256",
+}, oidc.ClientSecretBasic("a-secret-that-is-shown-once"));
+`;
+
+export const samples: readonly Sample[] = [
+  { name: 'login', page: 'login', model: login },
+  {
+    name: 'login-mismatch',
+    page: 'login',
+    model: {
+      ...login,
+      login: 'ada@example.com',
+      remember: true,
+      errors: { summary: 'login.problem.mismatch', fields: { login: '', password: '' } },
+    } satisfies LoginModel,
+  },
+  {
+    name: 'login-locked',
+    page: 'login',
+    model: {
+      ...login,
+      login: 'ada',
+      retryAfter: 165,
+      errors: { summary: 'login.problem.locked', fields: {} },
+    } satisfies LoginModel,
+  },
+  {
+    name: 'login-everything',
+    page: 'login',
+    model: {
+      ...login,
+      methods: { password: true, mailCode: true, passkey: true },
+      upstreams: [
+        { id: 'google', label: 'Google', icon: null },
+        { id: 'company', label: 'Example Company', icon: 'shield' },
+      ],
+      upstreamAction: '/interaction/abc/upstream',
+      registerUrl: '/register',
+      forgotUrl: '/reset',
+      lastUsed: 'google',
+    } satisfies LoginModel,
+  },
+  { name: 'login-plain', page: 'login', model: { ...login, client: null, remember: null } satisfies LoginModel },
+  {
+    name: 'reauthenticate',
+    page: 'reauthenticate',
+    isSignedIn: true,
+    model: {
+      ...login,
+      login: ada.email,
+      loginReadonly: true,
+      reason: 'reauthenticate',
+      switchAction: '/interaction/abc/switch',
+    } satisfies LoginModel,
+  },
+  { name: 'consent', page: 'consent', isSignedIn: true, model: consent },
+  {
+    name: 'consent-again',
+    page: 'consent',
+    isSignedIn: true,
+    model: {
+      ...consent,
+      client: { ...consent.client, verified: true },
+      isAgain: true,
+      scopes: [
+        { name: 'email', group: 'see', isNew: false },
+        { name: 'phone', group: 'see', isNew: true },
+        {
+          name: 'albums:write',
+          group: 'do',
+          isNew: true,
+          label: 'add pictures to your albums',
+          detail: 'albums:write',
+        },
+        { name: 'offline_access', group: 'do', isNew: true },
+      ],
+    } satisfies ConsentModel,
+  },
+  {
+    name: 'consent-first-party',
+    page: 'consent',
+    isSignedIn: true,
+    model: {
+      ...consent,
+      client: { ...consent.client, policyUri: null, tosUri: null, firstParty: true },
+      offlineAccess: false,
+    } satisfies ConsentModel,
+  },
+  { name: 'select-account', page: 'select-account', model: selectAccount },
+  { name: 'logout', page: 'logout', model: logout },
+  { name: 'logout-without-client', page: 'logout', model: { ...logout, client: null } satisfies LogoutModel },
+  { name: 'logged-out', page: 'logged-out', model: loggedOut },
+  { name: 'logged-out-plain', page: 'logged-out', model: { client: null, returnUrl: null } satisfies LoggedOutModel },
+  { name: 'error-not-found', page: 'error', model: notFound },
+  {
+    name: 'error-expired',
+    page: 'error',
+    model: {
+      code: 'interaction-expired',
+      client,
+      nextSteps: [{ label: 'Back to Photo Album', url: client.url }, ...notFound.nextSteps],
+      details: null,
+    } satisfies ErrorModel,
+  },
+  {
+    name: 'error-finished',
+    page: 'error',
+    isSignedIn: true,
+    model: { code: 'interaction-finished', client, nextSteps: notFound.nextSteps, details: null } satisfies ErrorModel,
+  },
+  {
+    name: 'error-unavailable',
+    page: 'error',
+    model: { ...notFound, code: 'unavailable', details: null, retryAfter: 5 } satisfies ErrorModel,
+  },
+  {
+    name: 'error-redirect',
+    page: 'error',
+    model: {
+      ...notFound,
+      code: 'redirect-uri-mismatch',
+      details: {
+        error: 'invalid_redirect_uri',
+        description: "redirect_uri did not match any of the client's registered redirect_uris",
+      },
+      operatorHint:
+        'redirect_uri: https://photos.example.com/callback?next=%2Fvery%2Flong%2Fpath — client_id: photo-album',
+    } satisfies ErrorModel,
+  },
+  {
+    name: 'error-unknown-code',
+    page: 'error',
+    model: { ...notFound, code: 'something-new', details: { error: 'something_new' } } satisfies ErrorModel,
+  },
+  { name: 'message', page: 'message', model: message },
+  { name: 'home', page: 'home', model: home },
+  { name: 'home-signed-in', page: 'home', isSignedIn: true, model: { ...home, account: ada } satisfies HomeModel },
+  { name: 'home-setup-needed', page: 'home', model: { ...home, setupNeeded: true } satisfies HomeModel },
+  { name: 'setup', page: 'setup', model: setup },
+  {
+    name: 'setup-problems',
+    page: 'setup',
+    model: {
+      ...setup,
+      email: 'ada@',
+      name: 'Ada Lovelace',
+      username: 'root',
+      seenOrigin: 'http://192.0.2.7:3000',
+      issuerMatches: false,
+      errors: {
+        summary: 'form.problem',
+        fields: {
+          email: 'setup.problem.email',
+          username: 'setup.problem.username',
+          new_password: 'password.problem.too-short',
+        },
+      },
+    } satisfies SetupModel,
+  },
+  { name: 'setup-closed', page: 'setup', model: { ...setup, stage: 'closed' } satisfies SetupModel },
+  { name: 'setup-invalid', page: 'setup', model: { ...setup, stage: 'invalid' } satisfies SetupModel },
+  {
+    name: 'setup-done',
+    page: 'setup',
+    model: { ...setup, stage: 'done', firstClient: { action: '/setup/first-client/ticket' } } satisfies SetupModel,
+  },
+  {
+    name: 'setup-done-problem',
+    page: 'setup',
+    model: {
+      ...setup,
+      stage: 'done',
+      firstClient: {
+        action: '/setup/first-client/ticket',
+        name: 'Photo Album',
+        redirectUri: 'http://photos.example.com',
+        applicationType: 'native',
+      },
+      errors: { summary: 'form.problem', fields: { redirect_uri: 'redirect_uris must be https, or http on loopback' } },
+    } satisfies SetupModel,
+  },
+  {
+    name: 'setup-created',
+    page: 'setup',
+    model: {
+      ...setup,
+      stage: 'done',
+      created: {
+        clientId: 'photo-album',
+        clientSecret: 'k3F9vX0aWm2bTq7LZr5cYh8NdPs1JuEi4OgRxVtKwQo',
+        snippet,
+        issuer: setup.issuer,
+      },
+    } satisfies SetupModel,
+  },
+  {
+    name: 'setup-created-public',
+    page: 'setup',
+    model: {
+      ...setup,
+      stage: 'done',
+      created: { clientId: 'photo-album', clientSecret: null, snippet, issuer: setup.issuer },
+    } satisfies SetupModel,
+  },
+];
