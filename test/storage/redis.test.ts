@@ -12,6 +12,7 @@ import {
   type RedisServer,
   redisServerMissing,
   startRedisCluster,
+  startRedisSentinel,
   startRedisServer,
 } from '../support/redis-cluster.ts';
 
@@ -227,6 +228,37 @@ describe('a Redis that goes away', { skip: missing }, () => {
       redis.run(async () => redis.script('other', ['k'])),
       TypeError,
     );
+  });
+});
+
+describe('a Redis behind Sentinel', { skip: missing }, () => {
+  it('goes on at the replica when the master is gone', async () => {
+    const watched = await startRedisSentinel();
+    const redis = open(watched.url, { allowVolatile: true });
+    try {
+      assert.equal(await redis.isHealthy(), true);
+      await redis.run(() => redis.client.set('here', 'yes'));
+      const [master, replica] = watched.servers;
+      const follower = new Redis(replica?.port ?? 0, '127.0.0.1');
+      await eventually('the write to arrive', async () => (await follower.get('test:here')) === 'yes');
+      follower.disconnect();
+      await master?.kill();
+      const took = await elapsed(() =>
+        assert.rejects(
+          redis.run(() => redis.client.set('here', 'no')),
+          Unavailable,
+        ),
+      );
+      assert.ok(took < 2000, `${took} ms`);
+      await eventually('the replica to be master', async () => {
+        const written = await redis.run(() => redis.client.set('there', 'yes')).catch(() => '');
+        return written === 'OK';
+      });
+      assert.equal(await redis.run(() => redis.client.get('here')), 'yes');
+    } finally {
+      await redis.close();
+      await watched.stop();
+    }
   });
 });
 

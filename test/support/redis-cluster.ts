@@ -1,7 +1,7 @@
-// Redis servers of a test's own: one with chosen settings, or a Cluster of three. They listen on loopback, keep their files in a temporary
+// Redis servers of a test's own: one with chosen settings, two watched by a Sentinel, or a Cluster of three. They listen on loopback, keep their files in a temporary
 // folder, and end with the test process whatever happens to it.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +22,7 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
+/** Several servers that are reached together. */
 export interface RedisCluster {
   /** As `LATCHKEY_REDIS_URL` wants it. */
   readonly url: string;
@@ -67,6 +68,49 @@ export async function startRedisServer(settings: readonly string[] = []): Promis
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A master, its replica, and one Sentinel that names the replica master as soon as the master is gone for half a second. */
+export async function startRedisSentinel(): Promise<RedisCluster> {
+  const master = await startRedisServer(['--repl-diskless-sync-delay', '0']);
+  const replica = await startRedisServer(['--replicaof', '127.0.0.1', String(master.port)]);
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-sentinel-'));
+  const port = await freePort();
+  const file = join(folder, 'sentinel.conf');
+  const settings = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `dir ${folder}`,
+    `sentinel monitor main 127.0.0.1 ${master.port} 1`,
+    'sentinel down-after-milliseconds main 500',
+    'sentinel failover-timeout main 3000',
+  ];
+  writeFileSync(file, settings.join('\n'));
+  const child = await launch(port, [file, '--sentinel']);
+  const endAll = () => child.kill('SIGKILL');
+  process.once('exit', endAll);
+  const stop = async () => {
+    endAll();
+    process.removeListener('exit', endAll);
+    await Promise.all([master.stop(), replica.stop()]);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const client = new Redis(port, '127.0.0.1');
+  const follower = new Redis(replica.port, '127.0.0.1');
+  try {
+    await until('the replica to follow', async () => /master_link_status:up/.test(await follower.info('replication')));
+    await until('Sentinel to know the replica', async () => {
+      const replicas = (await client.call('SENTINEL', 'REPLICAS', 'main')) as readonly string[][];
+      return replicas.length === 1 && replicas[0]?.includes('slave') === true;
+    });
+  } catch (error) {
+    await stop();
+    throw error;
+  } finally {
+    client.disconnect();
+    follower.disconnect();
+  }
+  return { url: `redis+sentinel://127.0.0.1:${port}/main`, servers: [master, replica], stop };
 }
 
 /** Three masters that share the slots and refuse everything when one of them is gone, as Redis does by default. */
