@@ -97,15 +97,14 @@ export class Passwords {
 
   /** Stores a hash made by `hash`, in the transaction of the change around it. */
   async set(em: EntityManager, accountId: string, hash: string): Promise<void> {
-    await em.execute(SET, [accountId, hash]);
     await raiseCredentialVersion(em, accountId);
+    await em.execute(SET, [accountId, hash]);
   }
 
   /** Takes the password away, in the transaction of the change around it. @returns whether there was one */
   async remove(em: EntityManager, accountId: string): Promise<boolean> {
-    const count = await em.nativeDelete(Password, { accountId });
     await raiseCredentialVersion(em, accountId);
-    return count === 1;
+    return (await em.nativeDelete(Password, { accountId })) === 1;
   }
 
   /**
