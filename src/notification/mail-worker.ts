@@ -11,6 +11,8 @@ import type { Sender } from './recipient.ts';
 const AT_ONCE = 5;
 /** Between two looks when nobody wakes the worker: for retries, and for mails that another process queued and died over. */
 const POLL_MS = 3000;
+/** Milliseconds; less than what a process is usually given to end. */
+const STOP_GRACE_MS = 8000;
 /** Within the lease. */
 const RECORD_TRIES = 15;
 const RECORD_PAUSE_MS = 1000;
@@ -46,12 +48,21 @@ export class MailWorker {
     this.#resume?.();
   }
 
-  /** Takes nothing new and waits for what is under way; the rest stays for whoever runs next. */
-  async stop(): Promise<void> {
+  /**
+   * Takes nothing new and waits for what is under way; the rest stays for whoever runs next.
+   * @param grace milliseconds after which mails that still hang are cut off, to be tried again later
+   */
+  async stop(grace = STOP_GRACE_MS): Promise<void> {
     this.#isStopping = true;
     this.#resume?.();
+    const cutOff = setTimeout(() => this.#closeTransports(), grace);
     await this.#running;
     await Promise.all(this.#underWay);
+    clearTimeout(cutOff);
+    this.#closeTransports();
+  }
+
+  #closeTransports(): void {
     for (const transport of this.#parts.transports) transport.close();
   }
 
@@ -144,8 +155,9 @@ export class MailWorker {
     try {
       return await first.send(mail);
     } catch (error) {
-      // Only what has certainly not been handed over may go to the next at once.
-      if (!(error instanceof SendError) || error.failure !== 'unreachable' || others.length === 0) throw error;
+      // Only what has certainly not been handed over may go to the next at once; a transport that was cut off cannot tell.
+      const isFree = error instanceof SendError && error.failure === 'unreachable' && !this.#isStopping;
+      if (!isFree || others.length === 0) throw error;
       this.#parts.log.warn(
         { mail: mail.id, transport: first.name, code: error.code },
         'a mail transport cannot be used',

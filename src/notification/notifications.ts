@@ -42,8 +42,8 @@ export interface Notifications {
   /** Sends what waits, until `stop`. */
   start(): void;
   wake(): void;
-  /** Waits for the mails that are on their way. */
-  stop(): Promise<void>;
+  /** Waits for the mails that are on their way. @param grace milliseconds after which they are cut off */
+  stop(grace?: number): Promise<void>;
   /** Gives up what is too late and deletes what is old. */
   sweep(): Promise<void>;
 }
@@ -69,7 +69,7 @@ export function createNotifications(parts: NotificationsParts): Notifications {
     findRefusal: (address) => outbox.findRefusal(address),
     start: () => worker.start(),
     wake: () => worker.wake(),
-    stop: () => worker.stop(),
+    stop: (grace) => worker.stop(grace),
     async sweep() {
       const count = await outbox.sweep();
       if (count > 0) log.warn({ count }, 'mails were given up: they could not be sent in time');

@@ -347,6 +347,23 @@ describeOnEachDatabase('the mail worker', (database) => {
     });
   });
 
+  it('cuts off at its stop what hangs, and neither loses it nor gives it to the second transport', async () => {
+    await withMail(
+      async ({ notifications, mailbox, second }) => {
+        mailbox.hold();
+        await notifications.send(null, message());
+        await mailbox.holding();
+        await notifications.stop(1);
+        const [row] = await rows(database());
+        assert.equal(row?.state, 'queued');
+        assert.equal(row?.has_content, true);
+        assert.equal(row?.is_claimed, false);
+        assert.equal(second.attempts, 0);
+      },
+      (first, second) => [first.url, second.url],
+    );
+  });
+
   it('does not send again what it could not write down for a while', async () => {
     await withMail(async ({ notifications, mailbox, lines }) => {
       const release = mailbox.hold();
