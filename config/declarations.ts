@@ -1,9 +1,9 @@
-// The lists that only YAML can declare: clients, upstreams, Telegram and roles. Their secrets are taken out and kept
-// apart. What the values mean (redirect rules, permissions, combinations of client metadata) is checked by the rooms
+// The lists that only YAML can declare: clients, resources, upstreams, Telegram and roles. Their secrets are taken out
+// and kept apart. What the values mean (redirect rules, permissions, combinations of client metadata) is checked by the rooms
 // that use them.
 import { z } from 'zod';
 import { webUrl } from './address.ts';
-import { choice, type Kind, line, list, type Problem, parseValue, wholeNumber } from './setting.ts';
+import { choice, type Kind, line, list, type Problem, parseValue, seconds, wholeNumber } from './setting.ts';
 import { findNearest } from './suggestion.ts';
 import { readValueFile } from './value-file.ts';
 
@@ -19,6 +19,24 @@ interface ClientDeclaration {
 type Without<T, Key extends PropertyKey> = T extends unknown ? Omit<T, Key> : never;
 type UpstreamDeclaration = Without<z.infer<typeof upstreamSchema>, UpstreamSecretField>;
 type RoleDeclaration = z.infer<typeof roleSchema>;
+
+/** An API that access tokens are made for (RFC 8707). */
+export interface ResourceDeclaration {
+  /** The resource indicator, which is also the audience of its tokens. */
+  readonly id: string;
+  /** What people are told it is called. */
+  readonly name: string;
+  /** Scope → what people are told it allows; null where nobody wrote a sentence. */
+  readonly scopes: Readonly<Record<string, string | null>>;
+  readonly format: 'jwt' | 'opaque';
+  readonly algorithm: 'ES256' | 'RS256' | 'EdDSA';
+  /** Seconds; undefined: as for every other access token. */
+  readonly accessTokenTtl: number | undefined;
+  /** Clients that may ask for its tokens; undefined: every one, for a person who agrees. */
+  readonly clients: readonly string[] | undefined;
+  /** Clients that are the API itself and may introspect its tokens. */
+  readonly servers: readonly string[];
+}
 type UpstreamSecretField = 'clientSecret' | 'clientSecretFile' | 'privateKey' | 'privateKeyFile';
 
 interface TelegramDeclaration {
@@ -34,6 +52,7 @@ interface TelegramDeclaration {
 
 export interface Declared {
   readonly clients: readonly ClientDeclaration[];
+  readonly resources: readonly ResourceDeclaration[];
   /** In the order of the buttons. */
   readonly upstreams: readonly UpstreamDeclaration[];
   readonly telegram: TelegramDeclaration | undefined;
@@ -188,7 +207,55 @@ const roleSchema = z.strictObject({
   audience: optional(line(500), "An operator's own API: only clients of it see the role."),
 });
 
+/** RFC 8707, section 2: an absolute URI without a fragment. */
+const resourceId: Kind<string> = {
+  allowed: 'an absolute URI without fragment, such as https://api.example.com',
+  schema: z
+    .string()
+    .max(500)
+    .refine((text) => URL.canParse(text) && !/[#\s]/.test(text)),
+};
+/** RFC 6749, 3.3, without what the provider uses itself. */
+const resourceScope: Kind<string> = {
+  allowed: 'a scope of 1 to 100 visible ASCII characters that is none of the provider itself',
+  schema: z
+    .string()
+    .regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,100}$/)
+    .refine((scope) => !OWN_SCOPES.has(scope)),
+};
+const OWN_SCOPES = new Set([
+  ...['openid', 'offline_access', 'profile', 'email', 'address', 'phone'],
+  ...['roles', 'organizations', 'telegram'],
+]);
+const resourceScopes: Kind<Record<string, string | null>> = {
+  allowed: `a list of scopes, or a map of scope to a sentence, at most 200; each scope is ${resourceScope.allowed}`,
+  schema: z.union([
+    list(resourceScope, 200).schema.transform((names) => Object.fromEntries(names.map((name) => [name, null]))),
+    z
+      .record(resourceScope.schema, line(200).schema)
+      .refine((scopes) => Object.keys(scopes).length <= 200)
+      .transform((scopes): Record<string, string | null> => scopes),
+  ]),
+};
+const resourceSchema = z.strictObject({
+  id: needed(resourceId, 'Resource indicator; it is the audience of its tokens.'),
+  name: optional(line(100), 'Name people see; otherwise the host of the id.'),
+  scopes: needed(resourceScopes, 'Scopes, as a list or as a map of scope to the sentence people are asked with.'),
+  format: optional(choice('jwt', 'opaque'), 'Tokens: jwt (RFC 9068, the default) or opaque (to be introspected).'),
+  algorithm: optional(
+    choice('ES256', 'RS256', 'EdDSA'),
+    'What its JWTs are signed with: ES256 (the default), RS256, EdDSA.',
+  ),
+  accessTokenTtl: optional(seconds(30, 86_400), 'Life of its access tokens; otherwise that of all others.'),
+  clients: optional(
+    list(clientIdKind, 500),
+    'The only clients that may ask for its tokens. Without it every client may for a person who agrees, and none for itself.',
+  ),
+  servers: optional(list(clientIdKind, 50), 'Clients that are the API itself: they may introspect its tokens.'),
+});
+
 const clientsSchema = z.array(clientSchema).max(1000);
+const resourcesSchema = z.array(resourceSchema).max(200);
 const upstreamsSchema = z.array(upstreamSchema).max(50);
 const rolesSchema = z.array(roleSchema).max(200);
 
@@ -213,6 +280,21 @@ export const declarations = {
     redirect_uris: [https://app.example.com/callback]
     post_logout_redirect_uris: [https://app.example.com/]`,
     short: 'clients: [{ client_id: demo, redirect_uris: [https://app.example.com/callback] }]',
+  },
+  resources: {
+    meaning: 'APIs that clients can get access tokens for, by their resource indicator (RFC 8707).',
+    items: [resourceSchema],
+    example: `resources:
+  - id: https://api.example.com
+    name: Shop
+    scopes: { orders:read: see your orders, orders:refund: give you your money back }
+    servers: [shop-api]
+  - id: https://reports.example.com
+    scopes: [reports:write]
+    format: opaque
+    accessTokenTtl: 5m
+    clients: [nightly-job]`,
+    short: 'resources: [{ id: https://api.example.com, scopes: [orders:read] }]',
   },
   upstreams: {
     meaning: 'Identity providers people can sign in with, in the order of their buttons.',
@@ -329,6 +411,24 @@ export function readDeclarations(given: ReadonlyMap<DeclarationName, unknown>, c
     clients.map((client) => client.client_id),
   );
 
+  const resources = (parse('resources', resourcesSchema) ?? []).map(
+    (resource): ResourceDeclaration => ({
+      id: resource.id,
+      name: resource.name ?? (new URL(resource.id).host || resource.id),
+      scopes: resource.scopes,
+      format: resource.format ?? 'jwt',
+      algorithm: resource.algorithm ?? 'ES256',
+      accessTokenTtl: resource.accessTokenTtl,
+      clients: resource.clients,
+      servers: resource.servers ?? [],
+    }),
+  );
+  refuseRepeated(
+    'resources',
+    'id',
+    resources.map((resource) => resource.id),
+  );
+
   const upstreamSecrets = emptyRecord();
   const upstreams = (parse('upstreams', upstreamsSchema) ?? []).map((upstream, index): UpstreamDeclaration => {
     const place = `upstreams[${index}]`;
@@ -368,7 +468,7 @@ export function readDeclarations(given: ReadonlyMap<DeclarationName, unknown>, c
   );
 
   return {
-    declared: { clients, upstreams, telegram, roles },
+    declared: { clients, resources, upstreams, telegram, roles },
     secrets: { clientSecrets, upstreamSecrets, telegramBotToken, telegramGatewayToken, telegramProxy },
     problems,
   };

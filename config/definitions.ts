@@ -305,7 +305,7 @@ const tokens = {
     default: 900,
     meaning: 'Life of a token that a client got for itself.',
   }),
-  pushedRequestTtl: setting(seconds(1, 600), { default: 60, meaning: 'Life of a pushed authorization request.' }),
+  pushedRequestTtl: setting(seconds(1, 60), { default: 60, meaning: 'Life of a pushed authorization request.' }),
   deviceCodeTtl: setting(seconds(1, HOUR), { default: 600, meaning: 'Life of a device code.' }),
   interactionTtl: setting(seconds(1, DAY), {
     default: HOUR,
@@ -365,6 +365,41 @@ const sessions = {
   }),
 };
 
+const protocol = {
+  devicePollInterval: setting(seconds(1, 60), {
+    default: 5,
+    meaning: 'How far apart a device may ask whether its code was approved.',
+  }),
+  requestObjects: setting(yesNo(), {
+    default: false,
+    meaning: 'Accept signed request objects by value (RFC 9101).',
+  }),
+  testResponseTypes: setting(yesNo(), {
+    default: false,
+    meaning:
+      'Implicit and hybrid response types, for clients with latchkey_test_client only; meant for conformance tests.',
+  }),
+  clientRegistration: setting(choice('off', 'token', 'open'), {
+    default: 'off',
+    meaning:
+      'Dynamic client registration and its management (RFC 7591, RFC 7592): token asks for an initial access token, open for nothing.',
+  }),
+  clientRegistrationApproval: setting(yesNo(), {
+    default: true,
+    meaning: 'Whether a client that registered itself does nothing until an administrator has approved it.',
+  }),
+  clientRegistrationLimit: setting(wholeNumber(1, 1000), {
+    default: 10,
+    meaning: 'Clients that may be registered from one network within an hour.',
+  }),
+  clientDocumentHosts: setting(list(networkHost(), 100), {
+    default: [],
+    example: 'apps.example.com',
+    defaultText: 'off',
+    meaning: 'Hosts whose client ID metadata documents are taken as clients (an OAuth draft); none turns it off.',
+  }),
+};
+
 /** In the order of the settings page. */
 export const sections = [
   { title: 'Address and process', settings: listener },
@@ -379,6 +414,7 @@ export const sections = [
   { title: 'Factors', settings: factors },
   { title: 'Tokens', settings: tokens },
   { title: 'Sessions', settings: sessions },
+  { title: 'Protocol', settings: protocol },
 ] as const satisfies readonly {
   readonly title: string;
   readonly settings: Readonly<Record<string, Setting<unknown>>>;
@@ -397,6 +433,7 @@ export const definitions = {
   ...factors,
   ...tokens,
   ...sessions,
+  ...protocol,
 };
 
 export type SettingName = keyof typeof definitions;

@@ -159,6 +159,16 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
       freshProof: values.freshProofTtl,
     },
     refreshGrace: values.refreshGrace,
+    protocol: {
+      devicePollInterval: values.devicePollInterval,
+      requestObjects: values.requestObjects,
+      testResponseTypes: values.testResponseTypes,
+      clientRegistration: values.clientRegistration,
+      clientRegistrationApproval: values.clientRegistrationApproval,
+      clientRegistrationLimit: values.clientRegistrationLimit,
+      /** As `URL.hostname` writes them; none: off. */
+      clientDocumentHosts: values.clientDocumentHosts,
+    },
     keys: { rotationPeriod: values.keyRotationPeriod, publishAhead: values.keyPublishAhead },
     limits: {
       lockAfter: values.lockAfter,
@@ -209,6 +219,7 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
     },
     usernames: { reserved: values.reservedUsernames },
     clients: [...declared.clients],
+    resources: [...declared.resources],
     upstreams: [...declared.upstreams],
     telegram: declared.telegram,
     roles: [...declared.roles],
@@ -233,6 +244,10 @@ function inForce(values: Values, settings: Settings, configPath: string | undefi
   printable.set(
     'clients',
     settings.clients.map((client) => client.client_id),
+  );
+  printable.set(
+    'resources',
+    settings.resources.map((resource) => resource.id),
   );
   printable.set(
     'upstreams',

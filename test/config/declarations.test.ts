@@ -22,7 +22,7 @@ function problems(yaml: string, cwd?: string): string[] {
 
 test('without any list there is nothing, and no problem', () => {
   const { declared, problems: found } = read('{}');
-  assert.deepEqual(declared, { clients: [], upstreams: [], telegram: undefined, roles: [] });
+  assert.deepEqual(declared, { clients: [], resources: [], upstreams: [], telegram: undefined, roles: [] });
   assert.deepEqual(found, []);
 });
 
@@ -191,6 +191,62 @@ describe('Telegram', () => {
     ]);
     assert.deepEqual(problems('telegram: { botToken: nonsense }'), [
       "telegram.botToken: must be a bot's token, digits:letters",
+    ]);
+  });
+});
+
+describe('resources', () => {
+  test('have everything that is left out filled in', () => {
+    assert.deepEqual(read('resources: [{ id: "https://api.example.com/v1", scopes: [a, b:c] }]').declared.resources, [
+      {
+        id: 'https://api.example.com/v1',
+        name: 'api.example.com',
+        scopes: { a: null, 'b:c': null },
+        format: 'jwt',
+        algorithm: 'ES256',
+        accessTokenTtl: undefined,
+        clients: undefined,
+        servers: [],
+      },
+    ]);
+  });
+
+  test('keep what they carry, sentences of scopes included', () => {
+    const yaml = `resources:
+      - id: urn:example:api
+        name: The API
+        scopes: { a: read all, b: write all }
+        format: opaque
+        algorithm: EdDSA
+        accessTokenTtl: 5m
+        clients: [one]
+        servers: [two]`;
+    assert.deepEqual(read(yaml).declared.resources, [
+      {
+        id: 'urn:example:api',
+        name: 'The API',
+        scopes: { a: 'read all', b: 'write all' },
+        format: 'opaque',
+        algorithm: 'EdDSA',
+        accessTokenTtl: 300,
+        clients: ['one'],
+        servers: ['two'],
+      },
+    ]);
+    assert.deepEqual(problems(yaml), []);
+  });
+
+  test('are refused without an absolute URI, with a fragment, with a scope of the provider, and twice', () => {
+    const id = 'must be an absolute URI without fragment, such as https://api.example.com';
+    assert.deepEqual(problems('resources: [{ id: /api, scopes: [a] }]'), [`resources[0].id: ${id}`]);
+    assert.deepEqual(problems('resources: [{ id: "https://a.example/#b", scopes: [a] }]'), [`resources[0].id: ${id}`]);
+    for (const scopes of ['[openid]', '[a b]', '{ profile: x }', `{ 'a"b': x }`, '{ a: "" }', '7']) {
+      const [problem] = problems(`resources: [{ id: "https://a.example", scopes: ${scopes} }]`);
+      assert.match(problem ?? '', /^resources\[0\]\.scopes: must be a list of scopes/, scopes);
+    }
+    assert.deepEqual(problems('resources: [{ id: "https://a.example" }]').length, 1);
+    assert.deepEqual(problems('resources: [{ id: "urn:a", scopes: [a] }, { id: "urn:a", scopes: [a] }]'), [
+      'resources[1].id: is there twice',
     ]);
   });
 });

@@ -51,6 +51,15 @@ describe('without any setting', () => {
         freshProof: 600,
       },
       refreshGrace: 0,
+      protocol: {
+        devicePollInterval: 5,
+        requestObjects: false,
+        testResponseTypes: false,
+        clientRegistration: 'off',
+        clientRegistrationApproval: true,
+        clientRegistrationLimit: 10,
+        clientDocumentHosts: [],
+      },
       keys: { rotationPeriod: 7_776_000, publishAhead: 600 },
       limits: {
         lockAfter: 5,
@@ -99,6 +108,7 @@ describe('without any setting', () => {
       },
       usernames: { reserved: ['admin', 'root', 'system', 'api', 'support'] },
       clients: [],
+      resources: [],
       upstreams: [],
       telegram: undefined,
       roles: [],
