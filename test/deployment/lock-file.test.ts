@@ -1,45 +1,29 @@
-// `npm ci` on a fresh clone needs a lock file that is complete for every platform. npm leaves a platform's package out when the registry does not
-// offer it at that moment, and `npm ci` then refuses everywhere: this test says so before a newcomer does.
+// `npm ci` on a fresh clone needs a lock file that is complete for every platform, names no registry and pins what package.json pins.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { complete, findMissing, LOCK_FILE, type LockedPackages } from '../support/lock-file.ts';
 
-interface Locked {
-  readonly version?: string;
-  readonly resolved?: string;
-  readonly hasInstallScript?: boolean;
-  readonly optionalDependencies?: Readonly<Record<string, string>>;
-}
-
-type Packages = Readonly<Record<string, Locked>>;
-
-const ROOT = join(import.meta.dirname, '../..');
-const readJson = (path: string): unknown => JSON.parse(readFileSync(join(ROOT, path), 'utf8'));
-const { packages } = readJson('package-lock.json') as { readonly packages: Packages };
-const product = readJson('package.json') as {
+const { packages } = JSON.parse(readFileSync(LOCK_FILE, 'utf8')) as { readonly packages: LockedPackages };
+const product = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as {
   readonly dependencies: Readonly<Record<string, string>>;
   readonly devDependencies: Readonly<Record<string, string>>;
   readonly allowScripts: Readonly<Record<string, boolean>>;
 };
 
-/** What a package may use on some platform and the lock file does not know. */
-function findMissing(locked: Packages): readonly string[] {
-  return Object.entries(locked).flatMap(([path, { optionalDependencies = {} }]) =>
-    Object.keys(optionalDependencies)
-      .filter((name) => !(`node_modules/${name}` in locked) && !(`${path}/node_modules/${name}` in locked))
-      .map((name) => `${path} needs ${name}`),
-  );
-}
+const broken: LockedPackages = {
+  'node_modules/a': {
+    version: '1.0.0',
+    dev: true,
+    optionalDependencies: { 'a-linux-x64-musl': '1.0.0', 'a-win32-x64': '1.0.0' },
+  },
+  'node_modules/a-win32-x64': { version: '1.0.0' },
+};
 
 describe('the lock file', () => {
   it('knows every optional dependency of every package', () => {
-    assert.deepEqual(findMissing(packages), []);
-  });
-
-  it('is found incomplete when one is gone', () => {
-    const broken: Packages = { 'node_modules/a': { version: '1.0.0', optionalDependencies: { 'a-darwin': '1.0.0' } } };
-    assert.deepEqual(findMissing(broken), ['node_modules/a needs a-darwin']);
+    assert.deepEqual(findMissing(packages), [], 'run npm run lock');
   });
 
   it('names no place to download from, so that any registry serves it', () => {
@@ -64,5 +48,29 @@ describe('the lock file', () => {
       names.filter((name) => !(name in product.allowScripts)),
       [],
     );
+  });
+});
+
+describe('an incomplete lock file', () => {
+  it('is found', () => {
+    assert.deepEqual(findMissing(broken), [{ name: 'a-linux-x64-musl', version: '1.0.0', neededBy: 'node_modules/a' }]);
+  });
+
+  it('is completed by what the name of the package says about its platform', () => {
+    const whole = complete(broken);
+    assert.deepEqual(Object.keys(whole), [
+      'node_modules/a',
+      'node_modules/a-linux-x64-musl',
+      'node_modules/a-win32-x64',
+    ]);
+    assert.deepEqual(whole['node_modules/a-linux-x64-musl'], {
+      ...{ version: '1.0.0', cpu: ['x64'], dev: true, libc: ['musl'], optional: true, os: ['linux'] },
+    });
+    assert.deepEqual(findMissing(whole), []);
+  });
+
+  it('is left alone where a name does not say its platform', () => {
+    const unclear = { 'node_modules/a': { version: '1.0.0', optionalDependencies: { 'a-native': '1.0.0' } } };
+    assert.throws(() => complete(unclear), /a-native does not say its platform/);
   });
 });
