@@ -7,7 +7,5 @@ export function safeReturnPath(input: unknown, fallback = '/'): string {
   const base = 'http://own.invalid';
   const url = URL.parse(input, base);
   // `/..//host` is a path of ours until it has been normalised; afterwards it begins like a host.
-  return url !== null && url.origin === base && !url.pathname.startsWith('//')
-    ? `${url.pathname}${url.search}`
-    : fallback;
+  return url?.origin === base && !url.pathname.startsWith('//') ? `${url.pathname}${url.search}` : fallback;
 }

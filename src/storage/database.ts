@@ -7,6 +7,7 @@ import { MikroORM as EmbeddedOrm } from '@mikro-orm/pglite';
 import { type EntityManager, MikroORM as PostgresOrm, UniqueConstraintViolationException } from '@mikro-orm/postgresql';
 import { AppError, Unavailable } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { takeBackLostConnections } from './lost-connection.ts';
 import type { Sql, SqlResult, Statement } from './sql.ts';
 
 export type { EntityManager };
@@ -36,24 +37,37 @@ interface PostgresTarget {
 
 /** Seconds to milliseconds of what an operator has to wait at most when the server is away: answers must come within two seconds. */
 const CONNECT_TIMEOUT_MS = 1500;
-const PREPARED_TIMEOUT_MS = 1800;
+const QUERY_TIMEOUT_MS = 1800;
+const NO_TIMEOUT = 0;
+/** What the server itself gives up after, when we are long gone. */
 const STATEMENT_TIMEOUT_MS = 10_000;
+const LOCK_TIMEOUT_MS = 5000;
 /** Any number, the same in every release: migrations of one database run one process at a time. */
 const MIGRATION_LOCK = 5_203_618_001;
 
 type Orm = PostgresOrm | EmbeddedOrm;
+/** Migrations take as long as they take, so on PostgreSQL they have a connection of their own without the time-outs of requests. */
+type WithMigrator = <T>(work: (orm: Orm) => Promise<T>) => Promise<T>;
 
 export class Database {
   readonly kind: 'embedded' | 'postgres';
   readonly sql: Sql;
   readonly #orm: Orm;
   readonly #migrations: readonly NamedMigration[];
+  readonly #withMigrator: WithMigrator;
 
-  private constructor(kind: 'embedded' | 'postgres', orm: Orm, sql: Sql, migrations: readonly NamedMigration[]) {
-    this.kind = kind;
-    this.#orm = orm;
-    this.sql = sql;
-    this.#migrations = migrations;
+  private constructor(parts: {
+    readonly kind: 'embedded' | 'postgres';
+    readonly orm: Orm;
+    readonly sql: Sql;
+    readonly migrations: readonly NamedMigration[];
+    readonly withMigrator: WithMigrator;
+  }) {
+    this.kind = parts.kind;
+    this.#orm = parts.orm;
+    this.sql = parts.sql;
+    this.#migrations = parts.migrations;
+    this.#withMigrator = parts.withMigrator;
   }
 
   /** @throws Unavailable when the server cannot be reached */
@@ -88,22 +102,26 @@ export class Database {
           return { rows: result.rows, count: result.affectedRows ?? 0 } satisfies SqlResult<Row>;
         },
       };
-      return new Database('embedded', orm, sql, options.migrations);
+      const { migrations } = options;
+      return new Database({ kind: 'embedded', orm, sql, migrations, withMigrator: (work) => work(orm) });
     }
-    const orm = new PostgresOrm({
-      ...base,
-      clientUrl: target.url,
-      pool: { min: 0, max: target.poolSize, idleTimeoutMillis: 30_000 },
-      driverOptions: {
-        application_name: 'latchkey',
-        connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-        statement_timeout: STATEMENT_TIMEOUT_MS,
-        query_timeout: STATEMENT_TIMEOUT_MS + 1000,
-        lock_timeout: 5000,
-        idle_in_transaction_session_timeout: 30_000,
-        keepAlive: true,
-      },
-    });
+    const openPool = (poolSize: number, queryTimeout: number): PostgresOrm =>
+      new PostgresOrm({
+        ...base,
+        clientUrl: target.url,
+        pool: { min: 0, max: poolSize, idleTimeoutMillis: 30_000 },
+        driverOptions: {
+          application_name: 'latchkey',
+          connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+          statement_timeout: STATEMENT_TIMEOUT_MS,
+          query_timeout: queryTimeout,
+          lock_timeout: LOCK_TIMEOUT_MS,
+          idle_in_transaction_session_timeout: 30_000,
+          keepAlive: true,
+          onPoolCreated: takeBackLostConnections,
+        },
+      });
+    const orm = openPool(target.poolSize, QUERY_TIMEOUT_MS);
     try {
       await orm.connect();
     } catch (cause) {
@@ -114,15 +132,22 @@ export class Database {
     const sql: Sql = {
       async query<Row extends object>(statement: Statement, values: readonly unknown[] = []) {
         try {
-          const config = { name: statement.name, text: statement.text, values: [...values] };
-          const result = await pool.query<Row>({ ...config, query_timeout: PREPARED_TIMEOUT_MS } as typeof config);
+          const result = await pool.query<Row>({ name: statement.name, text: statement.text, values: [...values] });
           return { rows: result.rows, count: result.rowCount ?? 0 } satisfies SqlResult<Row>;
         } catch (error) {
           throw asUnavailable(error);
         }
       },
     };
-    return new Database('postgres', orm, sql, options.migrations);
+    const withMigrator = async <T>(work: (own: Orm) => Promise<T>): Promise<T> => {
+      const own = openPool(1, NO_TIMEOUT);
+      try {
+        return await work(own);
+      } finally {
+        await own.close();
+      }
+    };
+    return new Database({ kind: 'postgres', orm, sql, migrations: options.migrations, withMigrator });
   }
 
   /** A fresh unit of work: one for each request or job, never kept. */
@@ -149,29 +174,21 @@ export class Database {
    * @throws AppError `schema-newer` when a newer release has already changed the schema
    */
   async migrate(): Promise<readonly string[]> {
-    const { migrator } = this.#orm;
-    // The migrator creates its table on a connection of its own, before and outside of our lock; only one of two racing
-    // processes wins there, so the table is made here, where losing is harmless.
-    await this.#createMigrationTable();
-    return this.em().transactional(async (em) => {
-      await em.execute('set local statement_timeout = 0');
-      await em.execute('set local lock_timeout = 0');
-      await em.execute(`select pg_advisory_xact_lock(${MIGRATION_LOCK})`);
-      await this.#refuseNewer(em);
-      const done = await migrator.up({ transaction: em.getTransactionContext<object>() as never });
-      return done.map((one) => one.name);
+    return this.#withMigrator(async ({ em, migrator }) => {
+      // The migrator creates its table on a connection of its own, before and outside of our lock; only one of two racing
+      // processes wins there, so the table is made here, where losing is harmless.
+      await createMigrationTable(migrator);
+      return em.fork().transactional(async (inner) => {
+        await inner.execute('set local statement_timeout = 0');
+        await inner.execute('set local lock_timeout = 0');
+        await inner.execute(`select pg_advisory_xact_lock(${MIGRATION_LOCK})`);
+        await this.#refuseNewer(inner as EntityManager);
+        const done = await migrator.up({ transaction: inner.getTransactionContext<object>() as never });
+        return done.map((one) => one.name);
+      });
+    }).catch((error: unknown) => {
+      throw asUnavailable(error);
     });
-  }
-
-  async #createMigrationTable(): Promise<void> {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        await this.#orm.migrator.getExecuted();
-        return;
-      } catch (error) {
-        if (attempt >= 5 || isOutage(error)) throw asUnavailable(error);
-      }
-    }
   }
 
   async #refuseNewer(em: EntityManager): Promise<void> {
@@ -214,6 +231,17 @@ export class Database {
 
   async close(): Promise<void> {
     await this.#orm.close();
+  }
+}
+
+async function createMigrationTable(migrator: Orm['migrator']): Promise<void> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      await migrator.getExecuted();
+      return;
+    } catch (error) {
+      if (attempt >= 5 || isOutage(error)) throw error;
+    }
   }
 }
 

@@ -37,7 +37,16 @@ describe('a cookie of ours', () => {
   });
 
   it('is Secure and carries the prefix when the issuer is https', async (context) => {
-    const url = await serve(context, [(ctx) => (setCookie(ctx, 'x', 'a', SECURE), (ctx.body = 'ok'), undefined)], 1);
+    const url = await serve(
+      context,
+      [
+        (ctx) => {
+          setCookie(ctx, 'x', 'a', SECURE);
+          ctx.body = 'ok';
+        },
+      ],
+      1,
+    );
     const [cookie] = (await send(url, { headers: { 'x-forwarded-proto': 'https' } })).cookies;
     assert.equal(cookie, '__Host-x=a; path=/; samesite=lax; secure; httponly');
   });

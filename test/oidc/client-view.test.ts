@@ -29,7 +29,14 @@ describe('what pages show of a client', () => {
     const view = (uri: string) => clientView(client({ clientUri: uri, policyUri: uri, tosUri: uri }));
     assert.equal(view('https://app.example.com/x')?.policyUri, 'https://app.example.com/x');
     assert.equal(view('http://localhost:3002/')?.url, 'http://localhost:3002/');
-    for (const wrong of ['http://app.example.com/', 'javascript:alert(1)', 'data:text/html,x', 'http://localhost.evil.example/', 'x', '']) {
+    for (const wrong of [
+      'http://app.example.com/',
+      'javascript:alert(1)',
+      'data:text/html,x',
+      'http://localhost.evil.example/',
+      'x',
+      '',
+    ]) {
       const { url, policyUri, tosUri } = view(wrong) ?? {};
       assert.deepEqual([url, policyUri, tosUri], [null, null, null], wrong);
     }

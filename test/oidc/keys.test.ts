@@ -1,6 +1,6 @@
-import { createLocalJWKSet, importJWK, jwtVerify, SignJWT } from 'jose';
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { createLocalJWKSet, importJWK, jwtVerify, SignJWT } from 'jose';
 import { Audit } from '../../src/audit/audit.ts';
 import { Seal, SealError } from '../../src/crypto/seal.ts';
 import { AppError } from '../../src/errors.ts';
@@ -79,7 +79,9 @@ describeOnEachDatabase('the keys', (database) => {
     await reset(database());
     const keys = keysOn(database());
     await keys.ensure();
-    const rows = await database().em().execute<{ sealed: Uint8Array; kid: string }[]>('select kid, sealed from signing_key');
+    const rows = await database()
+      .em()
+      .execute<{ sealed: Uint8Array; kid: string }[]>('select kid, sealed from signing_key');
     for (const { sealed } of rows) assert.doesNotMatch(Buffer.from(sealed).toString('latin1'), /"d":|"kty"/);
     await assert.rejects(keysOn(database(), new Seal(OTHER)).listSigningKeys(), SealError);
     await assert.rejects(keysOn(database(), new Seal(OTHER)).listCookieKeys(), SealError);
@@ -88,9 +90,11 @@ describeOnEachDatabase('the keys', (database) => {
   it('cannot be exchanged for one another by who writes to the database', async () => {
     await reset(database());
     await keysOn(database()).ensure();
-    await database().em().execute(
-      "update signing_key set sealed = (select sealed from signing_key where algorithm = 'RS256') where algorithm = 'ES256'",
-    );
+    await database()
+      .em()
+      .execute(
+        "update signing_key set sealed = (select sealed from signing_key where algorithm = 'RS256') where algorithm = 'ES256'",
+      );
     await assert.rejects(keysOn(database()).listSigningKeys(), SealError);
     await reset(database());
   });
@@ -102,11 +106,7 @@ describeOnEachDatabase('the keys', (database) => {
     const old = (await keys.listSigningKeys()).map((key) => key.kid);
     await keys.rotate({ ahead: 60, keep: 3660 }, CLI);
     const states = async () =>
-      Object.fromEntries(
-        await Promise.all(
-          (await keys.list()).map(async (key) => [key.kid, key.state] as const),
-        ),
-      );
+      Object.fromEntries(await Promise.all((await keys.list()).map(async (key) => [key.kid, key.state] as const)));
     const published = (await keys.listSigningKeys()).map((key) => key.kid);
     assert.equal(published.length, 6);
     const fresh = published.filter((kid) => !old.includes(kid));
@@ -149,7 +149,9 @@ describeOnEachDatabase('the keys', (database) => {
     await reset(database());
     const keys = keysOn(database());
     await keys.ensure();
-    const outcomes = await Promise.allSettled(Array.from({ length: 3 }, () => keys.rotate({ ahead: 60, keep: 60 }, CLI)));
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 3 }, () => keys.rotate({ ahead: 60, keep: 60 }, CLI)),
+    );
     assert.equal(outcomes.filter((one) => one.status === 'fulfilled').length, 1);
     for (const one of outcomes) if (one.status === 'rejected') assert.ok(refusal('rotation-under-way')(one.reason));
     assert.equal((await keys.list()).length, 6);

@@ -149,7 +149,7 @@ export class Browser {
 
   /** Every cookie it has ever been given that is still there. */
   async cookies(): Promise<readonly { readonly name: string; readonly value: string; readonly path: string }[]> {
-    const { cookies = [] } = (await this.jar.serialize()) ?? {};
+    const { cookies } = await this.jar.serialize();
     return cookies.map((one) => ({ name: String(one.key), value: String(one.value), path: String(one.path ?? '/') }));
   }
 
@@ -165,7 +165,11 @@ export class Browser {
 }
 
 /** What a browser would send. @throws when a value has no field in the form, or the form has no such button */
-export function fillForm(page: Page, values: FormValues, options: SubmitOptions = {}): { readonly action: URL; readonly fields: [string, string][] } {
+export function fillForm(
+  page: Page,
+  values: FormValues,
+  options: SubmitOptions = {},
+): { readonly action: URL; readonly fields: [string, string][] } {
   const button = findButton(page, options);
   const form = options.form === undefined ? button?.closest('form') : page.element(options.form);
   if (!form) throw new Error(`${page.describe()} has no form to send`);
@@ -183,7 +187,8 @@ export function fillForm(page: Page, values: FormValues, options: SubmitOptions 
     } else if (type === 'radio') {
       if (given === undefined ? field.hasAttribute('checked') : given === own) fields.push([name, own ?? 'on']);
     } else if (field.rawTagName.toLowerCase() === 'select') {
-      const chosen = field.querySelectorAll('option').find((one) => one.hasAttribute('selected')) ?? field.querySelector('option');
+      const chosen =
+        field.querySelectorAll('option').find((one) => one.hasAttribute('selected')) ?? field.querySelector('option');
       fields.push([name, String(given ?? chosen?.getAttribute('value') ?? '')]);
     } else {
       fields.push([name, String(given ?? own ?? field.textContent)]);

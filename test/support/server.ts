@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe } from 'node:test';
 import { loadSettings } from '../../config/settings.ts';
-import { type App, createApp } from '../../src/app.ts';
 import type { AccountRow } from '../../src/account/accounts.ts';
+import { type App, createApp } from '../../src/app.ts';
 import type { ClientMetadata } from '../../src/client/client-metadata.ts';
 import { AppError } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
@@ -147,10 +147,15 @@ async function tryToStart(options: StartOptions): Promise<Latchkey> {
 export async function createAccount(app: App, input: NewTestAccount = {}): Promise<AccountRow> {
   const { password = TEST_PASSWORD, ...names } = input;
   counter += 1;
-  const named = names.email === undefined && names.username === undefined ? { email: `person${counter}@example.com` } : {};
+  const named =
+    names.email === undefined && names.username === undefined ? { email: `person${counter}@example.com` } : {};
   const hash = password === null ? null : await app.passwords.hash(password);
   const { id } = await app.database.transaction(async (em) => {
-    const account = await app.accounts.create({ name: `Person ${counter}`, ...named, ...names, isVerified: true }, CLI, em);
+    const account = await app.accounts.create(
+      { name: `Person ${counter}`, ...named, ...names, isVerified: true },
+      CLI,
+      em,
+    );
     if (hash !== null) await app.passwords.set(em, account.id, hash);
     return account;
   });
@@ -176,7 +181,11 @@ export async function createClient(app: App, metadata: Record<string, unknown> =
 }
 
 /** Declares the same stories for each back end. @param suite gets the running server; valid only inside of hooks and cases */
-export function describeOnEachBackend(title: string, suite: (latchkey: () => Latchkey) => void, options: StartOptions = {}): void {
+export function describeOnEachBackend(
+  title: string,
+  suite: (latchkey: () => Latchkey) => void,
+  options: StartOptions = {},
+): void {
   for (const { backend, missing } of backends) {
     describe(`${title}, on ${backend}`, { skip: missing ?? false }, () => {
       let running: Latchkey | undefined;
