@@ -197,6 +197,8 @@ const PROBLEMS: Readonly<Record<PasswordProblem, (app: App) => string>> = {
   'too-long': () => 'The password is too long.',
   'needs-kinds': () => 'The password needs an upper-case letter, a lower-case letter, a digit and another character.',
   'too-common': () => 'The password is too easy to guess.',
+  'too-personal': () => "The password contains the person's name or address, or the product's name.",
+  breached: () => 'The password has leaked from another service.',
 };
 
 /** @throws InvalidRequest `password-refused` */

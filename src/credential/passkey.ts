@@ -349,14 +349,9 @@ export class Passkeys {
     if ('detail' in verified) return { kind: 'refused', reason: 'not-verified', detail: verified.detail };
     if (!verified.verified) return { kind: 'refused', reason: 'not-verified' };
     const { newCounter, userVerified, credentialDeviceType, credentialBackedUp } = verified.authenticationInfo;
-    const used = await this.#database.em().execute<object[]>(USE, [
-      newCounter,
-      credentialBackedUp,
-      credentialDeviceType,
-      key.id,
-      newCounter,
-      newCounter,
-    ]);
+    const used = await this.#database
+      .em()
+      .execute<object[]>(USE, [newCounter, credentialBackedUp, credentialDeviceType, key.id, newCounter, newCounter]);
     if (used.length !== 1) return { kind: 'refused', reason: 'counter' };
     return {
       kind: 'verified',

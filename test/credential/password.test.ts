@@ -84,12 +84,15 @@ describe('the rules for a new password', () => {
   });
 
   it('are told to the page as they are checked', () => {
-    assert.deepEqual(passwordsOn(NO_DATABASE).rules(), [{ key: 'length', values: { min: 12, max: 256 } }]);
+    assert.deepEqual(passwordsOn(NO_DATABASE).rules(), [
+      { key: 'length', values: { min: 12, max: 256 } },
+      { key: 'uncommon', values: {} },
+    ]);
     assert.deepEqual(
       passwordsOn(NO_DATABASE, { policy: 'classic', minLength: 8, maxLength: 128 })
         .rules()
         .map((rule) => rule.key),
-      ['length', 'kinds'],
+      ['length', 'kinds', 'uncommon'],
     );
   });
 });

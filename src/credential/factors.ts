@@ -1,0 +1,210 @@
+// What an account can prove itself with, seen as a whole: which ways lead in, which second factors are owed and which satisfy them, and the
+// removal of any of them. The last way in stays, also when several removals arrive at once: each waits for the other on the account's row and
+// counts what is left before it commits (requirements F4, F8, F10).
+import type { Database, EntityManager } from '../storage/database.ts';
+import { type Acr, type ProofMethod, secondFactorsAfter } from './assurance.ts';
+import { lockCredentials, raiseCredentialVersion } from './credential-version.ts';
+import type { MailedSecrets } from './mailed-secret.ts';
+import type { Passkeys, PasskeyView } from './passkey.ts';
+import type { Passwords } from './password.ts';
+import type { RecoveryCodes } from './recovery-code.ts';
+import type { Totp, TotpView } from './totp.ts';
+import { endTrustedDevices } from './trusted-device.ts';
+
+/** A way in that other rooms keep: a linked identity, Telegram, the mailbox where mailed codes sign in. */
+export interface OtherWay {
+  readonly kind: 'upstream' | 'telegram' | 'mail' | 'phone';
+  /** The account has enrolled it as second factor too (Telegram approval, F13). */
+  readonly isSecondFactor?: boolean;
+}
+
+/** Reads them on the EntityManager it is given and nothing else: on the embedded database there is only one connection. */
+export type OtherWays = (accountId: string, em: EntityManager) => Promise<readonly OtherWay[]>;
+
+export type SecondFactor = Extract<ProofMethod, 'totp' | 'recovery-code' | 'passkey' | 'telegram'>;
+
+export interface FactorOverview {
+  readonly hasPassword: boolean;
+  readonly totp: TotpView | null;
+  readonly passkeys: readonly PasskeyView[];
+  /** Recovery codes that are left. */
+  readonly recoveryCodes: number;
+  readonly others: readonly OtherWay[];
+  /** Independent ways to sign in (F10). */
+  readonly waysIn: number;
+  /** A first factor alone is not enough: an authenticator, a security key or Telegram approval is enrolled. */
+  readonly owesSecondFactor: boolean;
+  /** All enrolled kinds; which of them may follow a first factor is told by `secondFactorsFor`. */
+  readonly secondFactors: readonly SecondFactor[];
+  /** The strongest proof the account can give: what fresh proof has to match (S6). */
+  readonly strongest: Acr;
+}
+
+export type RemovableFactor =
+  | { readonly kind: 'password' | 'totp' | 'recovery-codes' }
+  | { readonly kind: 'passkey'; readonly id: string };
+
+export type RemovalOutcome =
+  | 'removed'
+  | 'not-found'
+  /** Nothing would be left to sign in with. */
+  | 'last-way'
+  /** Policy asks this account for a second factor and this is the last one (F5). */
+  | 'last-second-factor';
+
+export interface RemovalOptions {
+  /** By deployment, client, organization or role. */
+  readonly isSecondFactorRequired?: boolean;
+  /** What commits with it: audit and notice. */
+  readonly alongside?: (em: EntityManager) => Promise<void>;
+}
+
+/** Takes the transaction back. */
+class Refused extends Error {
+  readonly outcome: RemovalOutcome;
+
+  constructor(outcome: RemovalOutcome) {
+    super(outcome);
+    this.outcome = outcome;
+  }
+}
+
+export class Factors {
+  readonly #database: Database;
+  readonly #passwords: Passwords;
+  readonly #totp: Totp;
+  readonly #passkeys: Passkeys;
+  readonly #recoveryCodes: RecoveryCodes;
+  readonly #mailed: MailedSecrets;
+  readonly #otherWays: OtherWays;
+
+  constructor(parts: {
+    readonly database: Database;
+    readonly passwords: Passwords;
+    readonly totp: Totp;
+    readonly passkeys: Passkeys;
+    readonly recoveryCodes: RecoveryCodes;
+    readonly mailed: MailedSecrets;
+    readonly otherWays: OtherWays;
+  }) {
+    this.#database = parts.database;
+    this.#passwords = parts.passwords;
+    this.#totp = parts.totp;
+    this.#passkeys = parts.passkeys;
+    this.#recoveryCodes = parts.recoveryCodes;
+    this.#mailed = parts.mailed;
+    this.#otherWays = parts.otherWays;
+  }
+
+  /** @param em inside a transaction, its own */
+  async overview(accountId: string, em: EntityManager = this.#database.em()): Promise<FactorOverview> {
+    const hasPassword = await this.#passwords.has(accountId, em);
+    const totp = await this.#totp.find(accountId, em);
+    const passkeys = await this.#passkeys.list(accountId, em);
+    const recoveryCodes = await this.#recoveryCodes.count(accountId, em);
+    const others = await this.#otherWays(accountId, em);
+    const waysIn = passkeys.filter((one) => one.kind === 'way-in');
+    const hasTelegram = others.some((one) => one.isSecondFactor);
+    // A passkey that signs in alone is a better password, not a second lock on the old one: whoever left it at home still gets in as before.
+    const owesSecondFactor = totp !== null || hasTelegram || passkeys.some((one) => one.kind === 'second-factor');
+    const isTwoPossible = owesSecondFactor || passkeys.length > 0;
+    const secondFactors: readonly (SecondFactor | false)[] = [
+      passkeys.length > 0 && 'passkey',
+      totp !== null && 'totp',
+      hasTelegram && 'telegram',
+      // They stand in for another second factor and are none of their own.
+      isTwoPossible && recoveryCodes > 0 && 'recovery-code',
+    ];
+    return {
+      hasPassword,
+      totp,
+      passkeys,
+      recoveryCodes,
+      others,
+      waysIn: Number(hasPassword) + waysIn.length + others.length,
+      owesSecondFactor,
+      secondFactors: secondFactors.filter((one) => one !== false),
+      strongest: waysIn.length > 0 ? 'urn:latchkey:phr' : isTwoPossible ? 'urn:latchkey:aal2' : 'urn:latchkey:aal1',
+    };
+  }
+
+  async waysIn(accountId: string): Promise<number> {
+    return (await this.overview(accountId)).waysIn;
+  }
+
+  /** Takes one factor away, unless nothing would be left. Fresh proof is the caller's part. */
+  async remove(accountId: string, factor: RemovableFactor, options: RemovalOptions = {}): Promise<RemovalOutcome> {
+    return this.removeOther(
+      accountId,
+      (em) => {
+        switch (factor.kind) {
+          case 'password':
+            return this.#passwords.remove(em, accountId);
+          case 'totp':
+            return this.#totp.remove(em, accountId);
+          case 'passkey':
+            return this.#passkeys.remove(em, accountId, factor.id);
+          default:
+            return this.#recoveryCodes.remove(em, accountId);
+        }
+      },
+      options,
+    );
+  }
+
+  /**
+   * The same for a way that another room keeps: unlinking an identity, leaving Telegram.
+   * @param take does it in the transaction; answers whether there was something to take
+   */
+  async removeOther(
+    accountId: string,
+    take: (em: EntityManager) => Promise<boolean>,
+    options: RemovalOptions = {},
+  ): Promise<RemovalOutcome> {
+    try {
+      return await this.#database.transaction(async (em) => {
+        if (!(await lockCredentials(em, accountId))) return 'not-found';
+        const before = await this.overview(accountId, em);
+        if (!(await take(em))) return 'not-found';
+        const after = await this.overview(accountId, em);
+        if (after.waysIn === 0 && before.waysIn > 0) throw new Refused('last-way');
+        const isSecondLost = hasSecond(before) && !hasSecond(after);
+        if (isSecondLost && options.isSecondFactorRequired) throw new Refused('last-second-factor');
+        // Without the factor they stand in for they would be a second password that nobody thinks of.
+        if (!hasSecond(after)) await this.#recoveryCodes.remove(em, accountId);
+        await endTrustedDevices(em, accountId);
+        await options.alongside?.(em);
+        return 'removed';
+      });
+    } catch (error) {
+      if (error instanceof Refused) return error.outcome;
+      throw error;
+    }
+  }
+
+  /**
+   * Takes everything away, also what is on its way by mail: when an administrator resets the credentials, or when the true owner of an
+   * address arrives and nothing of whoever registered it may survive (F11, R6). Ways of other rooms are theirs to end.
+   */
+  async removeAll(em: EntityManager, accountId: string): Promise<void> {
+    await lockCredentials(em, accountId);
+    await this.#passwords.remove(em, accountId);
+    await this.#passkeys.removeAll(em, accountId);
+    await this.#totp.remove(em, accountId);
+    await this.#recoveryCodes.remove(em, accountId);
+    await this.#mailed.revokeAll(em, accountId);
+    await endTrustedDevices(em, accountId);
+    await raiseCredentialVersion(em, accountId);
+  }
+}
+
+/** Whether anything recovery codes could stand in for is enrolled. */
+function hasSecond(overview: FactorOverview): boolean {
+  return overview.secondFactors.some((one) => one !== 'recovery-code');
+}
+
+/** The enrolled kinds that may follow this first factor, strongest first. */
+export function secondFactorsFor(overview: FactorOverview, first: ProofMethod): readonly SecondFactor[] {
+  const allowed = secondFactorsAfter(first);
+  return overview.secondFactors.filter((one) => allowed.includes(one));
+}
