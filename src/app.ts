@@ -10,8 +10,12 @@ import { Roles } from './access/roles.ts';
 import { Accounts } from './account/accounts.ts';
 import { Audit } from './audit/audit.ts';
 import { Clients } from './client/clients.ts';
+import { Budgets } from './credential/budget.ts';
+import { HashQueue } from './credential/hash-queue.ts';
 import { Lockout } from './credential/lockout.ts';
+import { MailedSecrets } from './credential/mailed-secret.ts';
 import { Passwords } from './credential/password.ts';
+import { ShortCodes } from './credential/short-code.ts';
 import { Seal } from './crypto/seal.ts';
 import { entities } from './entities.ts';
 import { Unavailable } from './errors.ts';
@@ -26,8 +30,12 @@ import { Pages } from './http/page.ts';
 import { requestLog } from './http/request-log.ts';
 import { createView } from './http/view.ts';
 import { KnownAccounts } from './interaction/known-accounts.ts';
+import { linkRoutes } from './interaction/link.ts';
+import { notMeRoutes } from './interaction/not-me.ts';
+import { resetRoutes } from './interaction/reset.ts';
 import { interactionRoutes } from './interaction/routes.ts';
 import { type Log, serializeError } from './log.ts';
+import { createNotifications } from './notification/notifications.ts';
 import { Consents } from './oidc/consents.ts';
 import { Engine } from './oidc/engine.ts';
 import { recordEvents } from './oidc/events.ts';
@@ -125,8 +133,15 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const audit = new Audit({ database });
   const oneTime = new OneTime({ sql: database.sql, seal });
   const accounts = new Accounts({ database, audit, reservedUsernames: settings.usernames.reserved });
-  const passwords = new Passwords({ database, settings: settings.password, pepper: secrets.pepper });
+  const queue = new HashQueue(settings.password.hashConcurrency, settings.password.hashQueue);
+  const passwords = new Passwords({ database, settings: settings.password, pepper: secrets.pepper, queue });
   const lockout = new Lockout({ database, settings: settings.limits });
+  const { switchedOff } = settings.limits;
+  const budgets = new Budgets({ database, switchedOff });
+  const mailed = new MailedSecrets({
+    ...{ database, seal, lockout, shortCodes: new ShortCodes(queue) },
+    settings: { ...settings.mailed, switchedOff },
+  });
   const roles = new Roles({ database, audit });
   const clients = new Clients({ database, audit });
   const consents = new Consents({ database, audit });
@@ -192,8 +207,15 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     ...{ database, oneTime, accounts, passwords, roles, clients, audit, pages, csrf, naming },
     issuer: settings.issuer,
   };
+  const notifications = createNotifications({
+    ...{ database, seal, locales, log, issuer: settings.issuer, productName: settings.productName },
+    ...{ from: settings.mail.from, dataDir: settings.dataDir },
+    ...{ smtpUrl: secrets.smtpUrl, smtpFallbackUrl: secrets.smtpFallbackUrl },
+  });
   const interactionParts = {
     ...{ engine, pages, csrf, accounts, passwords, lockout, consents, audit, trail, knownAccounts, naming },
+    ...{ database, oneTime, mailed, notifications, budgets, sessionsAndGrants },
+    ...{ issuer: settings.issuer, registration: settings.registration },
     answerFloorMs: settings.limits.answerFloorMs,
     answerJitterMs: settings.limits.answerJitterMs,
     rememberDays: Math.round(settings.ttl.sessionIdleRemembered / 86_400),
@@ -205,6 +227,9 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       homeRoutes({ engine, pages, csrf, accounts, roles, issuer: settings.issuer }),
       setupRoutes(setupParts),
       interactionRoutes(interactionParts),
+      resetRoutes(interactionParts),
+      linkRoutes(interactionParts),
+      notMeRoutes(interactionParts),
     ];
     return [
       requestLog(log),
@@ -242,6 +267,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       work().catch((error: unknown) => log.warn({ err: serializeError(error) }, `could not ${what}`));
     }, every).unref();
   const timers: NodeJS.Timeout[] = [];
+  const sweepers = [grants, oneTime, lockout, logoutDeliveries, mailed, notifications];
   return {
     ...{
       engine,
@@ -270,16 +296,15 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     isHealthy,
     startWorkers() {
       logoutDeliveries.start();
+      notifications.start();
       timers.push(
-        everySoOften(SWEEP_EVERY, 'delete what has expired', () =>
-          Promise.all([grants.sweep(), oneTime.sweep(), lockout.sweep(), logoutDeliveries.sweep()]),
-        ),
+        everySoOften(SWEEP_EVERY, 'delete what has expired', () => Promise.all(sweepers.map((one) => one.sweep()))),
         everySoOften(KEYS_EVERY, 'look for new keys', followKeys),
       );
     },
     async close() {
       for (const timer of timers) clearInterval(timer);
-      await logoutDeliveries.stop();
+      await Promise.all([logoutDeliveries.stop(), notifications.stop()]);
       await redis?.close();
       await database.close();
     },

@@ -109,6 +109,12 @@ export class Accounts {
     return UUID.test(id) ? this.#one(FIND_BY_ID, id) : null;
   }
 
+  /** The row as the transaction sees it. */
+  async findByIdWithin(em: EntityManager, id: string): Promise<AccountRow | null> {
+    const [row] = await em.execute<AccountRow[]>(`select ${ROW} from account where id = ?`, [id]);
+    return row ?? null;
+  }
+
   /** By what was typed into the sign-in field: an e-mail address or a username, never a look-alike of one. */
   async findBySignInName(input: string): Promise<AccountRow | null> {
     const name = parseSignInName(input);

@@ -175,3 +175,70 @@ export interface SetupModel {
   } | null;
   readonly errors: FormProblems;
 }
+
+/** Of the pages `magic-link` and `verify-email`: a code from a mail. */
+export interface MailedCodeModel {
+  readonly client: ClientModel | null;
+  readonly action: string;
+  /** As typed and masked; null when a username was typed. */
+  readonly address: string | null;
+  /** For which the code still works. */
+  readonly minutes: number;
+  readonly otherWayUrl: string;
+  /** Seconds. */
+  readonly retryAfter?: number;
+  readonly errors: FormProblems;
+}
+
+export interface RegisterModel {
+  readonly client: ClientModel | null;
+  readonly action: string;
+  readonly signInUrl: string;
+  readonly email: string;
+  readonly name: string;
+  readonly minLength: number;
+  /** Sentences. */
+  readonly rules: readonly string[];
+  /** Seconds. */
+  readonly retryAfter?: number;
+  readonly errors: FormProblems;
+}
+
+export interface ResetModel {
+  readonly action: string;
+  readonly login: string;
+  /** The sign-in to go on with afterwards. */
+  readonly interaction: string | null;
+  readonly backUrl: string;
+  /** The mail is on its way, or so we say. */
+  readonly sent?: { readonly address: string | null; readonly minutes: number };
+  /** Seconds. */
+  readonly retryAfter?: number;
+  readonly errors: FormProblems;
+}
+
+/** Of the page `reset-confirm`. */
+export interface NewPasswordModel {
+  readonly action: string;
+  readonly minLength: number;
+  /** Sentences. */
+  readonly rules: readonly string[];
+  readonly done: boolean;
+  readonly backUrl: string;
+  readonly errors: FormProblems;
+}
+
+/** Of the page `link-confirm`. */
+export interface LinkModel {
+  readonly purpose: 'sign-in' | 'verify-email';
+  /** Null in a browser in which the link does nothing. */
+  readonly action: string | null;
+  /** Carried by the form, where its address does not. */
+  readonly token: string | null;
+  readonly isDone: boolean;
+}
+
+export interface NotMeModel {
+  readonly action: string;
+  readonly isDone: boolean;
+}

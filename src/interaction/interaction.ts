@@ -32,6 +32,7 @@ export interface InteractionParts {
   /** Milliseconds: the least time an answer takes that must not tell whether an account exists. */
   readonly answerFloorMs: number;
   readonly answerJitterMs: number;
+  readonly registration: 'open' | 'invite' | 'closed';
   /** Days for which "remember me" holds at most. */
   readonly rememberDays: number;
 }

@@ -38,10 +38,10 @@ export function showLogin(ctx: Context, parts: InteractionParts, interaction: In
     ...(isAgain ? { reason: 'reauthenticate', switchAction: `/interaction/${uid}/switch` } : {}),
     remember: outcome?.remember ?? false,
     rememberDays: parts.rememberDays,
-    methods: { password: true, mailCode: false, passkey: false },
+    methods: { password: true, mailCode: true, passkey: false },
     upstreams: [],
-    registerUrl: null,
-    forgotUrl: null,
+    registerUrl: parts.registration === 'open' && !isAgain ? `/interaction/${uid}/register` : null,
+    forgotUrl: `/reset?interaction=${uid}`,
     abortAction: `/interaction/${uid}/abort`,
     ...(outcome?.retryAfter === undefined ? {} : { retryAfter: outcome.retryAfter }),
     errors: outcome

@@ -9,12 +9,15 @@ import { clientView } from '../oidc/client-view.ts';
 import { showConsent, submitConsent } from './consent.ts';
 import { accountView, type Interaction, type InteractionParts, loadInteraction } from './interaction.ts';
 import { showLogin, submitLogin } from './login.ts';
+import { isMailCodeRequest, requestMailCode, showMailCode, submitMailCode, submitMailLink } from './mail-code.ts';
+import type { MailedParts } from './mailed.ts';
+import { showRegister, showVerify, submitRegister, submitVerify } from './register.ts';
 import { finishAccountChoice, finishDenied } from './result.ts';
 import { showSelectAccount, submitSelectAccount } from './select-account.ts';
 
 type Step = (ctx: Context, parts: InteractionParts, interaction: Interaction) => void | Promise<void>;
 
-export function interactionRoutes(parts: InteractionParts): Router {
+export function interactionRoutes(parts: MailedParts): Router {
   const router = new Router({ prefix: '/interaction/:uid' });
   const show = (step: Step) => async (ctx: RouterContext) => within(ctx, parts, step);
   const submit = (prompt: string | null, step: Step) => async (ctx: RouterContext) => {
@@ -33,11 +36,12 @@ export function interactionRoutes(parts: InteractionParts): Router {
   router.get('/', show(showPrompt));
   const body = formBody();
   for (const [path, prompt, step] of [
-    ['/login', 'login', submitLogin],
+    ['/login', 'login', submitSignIn],
     ['/consent', 'consent', submitConsent],
     ['/select-account', 'select_account', submitSelectAccount],
     ['/switch', null, (ctx: Context) => finishAccountChoice(ctx, parts.engine, null)],
     ['/abort', null, (ctx: Context) => finishDenied(ctx, parts.engine)],
+    ['/mail-link', 'login', (ctx: Context, _: unknown, one: Interaction) => submitMailLink(ctx, parts, one)],
   ] as const) {
     router.post(path, body, submit(prompt, step));
     // A reload of the answer to a form.
@@ -46,7 +50,41 @@ export function interactionRoutes(parts: InteractionParts): Router {
       ctx.redirect(`/interaction/${String(ctx.params['uid'])}`);
     });
   }
+  router.get('/register', show(onlyAtLogin((ctx, one) => showRegister(ctx, parts, one))));
+  router.post(
+    '/register',
+    body,
+    submit('login', (ctx, _, one) => submitRegister(ctx, parts, one)),
+  );
+  for (const [path, showStep, submitStep] of [
+    ['/mail-code/:requestId', showMailCode, submitMailCode],
+    ['/verify/:requestId', showVerify, submitVerify],
+  ] as const) {
+    const requestOf = (ctx: Context): string => String((ctx as RouterContext).params['requestId']);
+    router.get(path, show(onlyAtLogin((ctx, one) => showStep(ctx, parts, one, requestOf(ctx)))));
+    router.post(
+      path,
+      body,
+      submit('login', (ctx, _, one) => submitStep(ctx, parts, one, requestOf(ctx))),
+    );
+  }
   return router;
+
+  async function submitSignIn(ctx: Context, _: InteractionParts, interaction: Interaction): Promise<void> {
+    await (isMailCodeRequest(ctx) ? requestMailCode : submitLogin)(ctx, parts, interaction);
+  }
+}
+
+/** A page of the login prompt, opened when something else is asked: the way to what is asked. */
+function onlyAtLogin(step: (ctx: Context, interaction: Interaction) => void | Promise<void>): Step {
+  return async (ctx, _parts, interaction) => {
+    if (interaction.details.prompt.name === 'login') {
+      await step(ctx, interaction);
+      return;
+    }
+    ctx.status = 303;
+    ctx.redirect(`/interaction/${interaction.uid}`);
+  };
 }
 
 async function showPrompt(ctx: Context, parts: InteractionParts, interaction: Interaction): Promise<void> {

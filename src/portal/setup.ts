@@ -157,7 +157,8 @@ async function submitSetup(ctx: RouterContext, parts: SetupParts): Promise<void>
 async function submitFirstClient(ctx: RouterContext, parts: SetupParts): Promise<void> {
   const value = String(ctx.params['ticket']);
   const seen = await parts.oneTime.find<Ticket>(FIRST_CLIENT, value);
-  if (seen?.browser !== findBrowserId(ctx, parts.naming)) throw new NotFound(undefined, { code: 'link-used' });
+  if (seen === null || seen.browser !== findBrowserId(ctx, parts.naming))
+    throw new NotFound(undefined, { code: 'link-used' });
   const form = parseForm(ctx, CLIENT_FORM);
   const isPublic = form.application_type !== 'web';
   const metadata = {

@@ -1,5 +1,6 @@
-// The command line inside the test's own process, on a real application with an embedded database: what each command does and prints,
-// without starting a process for each.
+// The command line inside the test's own process, on a real application: what each command does and prints, without starting a process for
+// each. On PostgreSQL where there is one, because it is there in no time; the flows run on the embedded database anyway.
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { parseCommandLine } from '../../src/command/parse.ts';
 import { present } from '../../src/command/present.ts';
 import type { Printed } from '../../src/command/task.ts';
 import { createLog } from '../../src/log.ts';
+import { createTestDatabase, postgresMissing } from './postgres.ts';
 
 export interface CommandLine {
   readonly app: App;
@@ -23,7 +25,10 @@ export interface CommandLine {
 
 export async function openCommandLine(env: Readonly<Record<string, string>> = {}): Promise<CommandLine> {
   const dataDir = mkdtempSync(join(tmpdir(), 'latchkey-test-'));
-  const loaded = loadSettings({ env: { LATCHKEY_DATA_DIR: dataDir, ...env }, cwd: dataDir });
+  const postgres = (await postgresMissing()) === undefined ? await createTestDatabase() : undefined;
+  const secret = randomBytes(32).toString('base64');
+  const database = postgres ? { LATCHKEY_DATABASE_URL: postgres.url, LATCHKEY_SECRET: secret } : {};
+  const loaded = loadSettings({ env: { LATCHKEY_DATA_DIR: dataDir, ...database, ...env }, cwd: dataDir });
   const app = await createApp(loaded, createLog('silent'), { migrate: true });
   await app.prepareEngine();
   const run = async (argv: readonly string[], input = ''): Promise<Printed> => {
@@ -49,6 +54,7 @@ export async function openCommandLine(env: Readonly<Record<string, string>> = {}
     },
     async close() {
       await app.close();
+      await postgres?.drop();
       rmSync(dataDir, { recursive: true, force: true });
     },
   };

@@ -1,0 +1,216 @@
+// Signing in by a mailed link or code. The page is the same whether the address has an account or not; the link signs in nobody but the browser
+// that asked, and opening it changes nothing. One factor, and never a second one.
+import type { Context } from 'koa';
+import { z } from 'zod';
+import type { AccountRow } from '../account/accounts.ts';
+import { parseEmail } from '../account/sign-in-name.ts';
+import type { CodeOutcome, LinkOutcome } from '../credential/mailed-secret.ts';
+import { withFloor } from '../http/answer-time.ts';
+import { findBrowserId } from '../http/browser.ts';
+import { clientNetwork } from '../http/client-address.ts';
+import { parseForm } from '../http/form.ts';
+import type { MailedCodeModel } from '../http/page-model.ts';
+import { type Interaction, origin } from './interaction.ts';
+import { showLogin } from './login.ts';
+import { beginMailed, codedMessage, type MailedParts, maskTyped } from './mailed.ts';
+import { finishLogin } from './result.ts';
+
+const REQUEST_FORM = z.strictObject({
+  login: z.string().max(2000),
+  // The button stands in the form with the password, which may be filled in and does not count here.
+  password: z.string().optional(),
+  method: z.literal('mail-code'),
+  remember: z.literal('on').optional(),
+});
+const CODE_FORM = z.strictObject({ code: z.string().max(100) });
+const LINK_FORM = z.strictObject({ token: z.string().max(100) });
+
+/** What is sealed with the mail. */
+export interface SignInContent {
+  readonly interaction: string;
+  readonly typed: string;
+  readonly remember: boolean;
+}
+
+/** Whether the button below the password was pressed instead of the one for it. */
+export function isMailCodeRequest(ctx: Context): boolean {
+  const { body } = ctx.request as { body?: { method?: unknown } };
+  return body?.method === 'mail-code';
+}
+
+export async function requestMailCode(ctx: Context, parts: MailedParts, interaction: Interaction): Promise<void> {
+  const { login, remember: box } = parseForm(ctx, REQUEST_FORM);
+  const form = { login, remember: box === 'on' };
+  const draft = await withFloor(parts.answerFloorMs, parts.answerJitterMs, async () => {
+    const account = await parts.accounts.findBySignInName(form.login);
+    const active = account?.status === 'active' ? account : null;
+    const typed = form.login.slice(0, 254);
+    const isNew = account === null && parts.registration === 'open' && parseEmail(form.login) !== null;
+    const content: SignInContent = { interaction: interaction.uid, typed, remember: form.remember };
+    return beginMailed(ctx, parts, {
+      purpose: 'sign-in',
+      address: form.login,
+      account: active,
+      content,
+      message: (made, notMe) => {
+        const email = active?.email ?? (isNew ? parseEmail(form.login) : null);
+        if (email === null) return null;
+        const to = {
+          email,
+          accountId: active?.id ?? null,
+          locale: active?.locale ?? parts.pages.locale(ctx, interaction),
+          zone: active?.zoneinfo ?? null,
+        };
+        return codedMessage(ctx, 'sign-in', to, made, notMe);
+      },
+    });
+  });
+  if (!draft.isAllowed) {
+    const outcome = { status: 429, login: form.login, remember: form.remember, problem: 'locked' } as const;
+    showLogin(ctx, parts, interaction, { ...outcome, retryAfter: draft.retryAfter });
+    return;
+  }
+  ctx.status = 303;
+  ctx.redirect(`/interaction/${interaction.uid}/mail-code/${draft.requestId}`);
+}
+
+export async function showMailCode(
+  ctx: Context,
+  parts: MailedParts,
+  interaction: Interaction,
+  requestId: string,
+  problem?: { readonly status: number; readonly key: string; readonly retryAfter?: number },
+): Promise<void> {
+  const found = await parts.mailed.findRequest<SignInContent>(requestId, findBrowserId(ctx, parts.naming));
+  if (!found || found.content.interaction !== interaction.uid || found.purpose !== 'sign-in') {
+    ctx.status = 303;
+    ctx.redirect(`/interaction/${interaction.uid}`);
+    return;
+  }
+  const model: MailedCodeModel = {
+    client: interaction.client,
+    action: ctx.path,
+    address: maskTyped(found.content.typed),
+    minutes: Math.max(1, Math.round((found.expiresAt.getTime() - Date.now()) / 60_000)),
+    otherWayUrl: `/interaction/${interaction.uid}`,
+    ...(problem?.retryAfter === undefined ? {} : { retryAfter: problem.retryAfter }),
+    errors: problem ? { summary: problem.key, fields: { code: '' } } : { fields: {} },
+  };
+  if (problem?.retryAfter !== undefined) ctx.set('Retry-After', String(problem.retryAfter));
+  parts.pages.show(ctx, 'magic-link', model, { status: problem?.status ?? 200, uiLocales: interaction.uiLocales });
+}
+
+export async function submitMailCode(
+  ctx: Context,
+  parts: MailedParts,
+  interaction: Interaction,
+  requestId: string,
+): Promise<void> {
+  const { code } = parseForm(ctx, CODE_FORM);
+  const signIn = prepareSignIn(ctx, parts, interaction);
+  const outcome = await parts.mailed.takeByCode<SignInContent>(
+    { purpose: 'sign-in', requestId, browserId: findBrowserId(ctx, parts.naming), network: clientNetwork(ctx), code },
+    signIn.alongside,
+  );
+  if (outcome.kind === 'taken') {
+    await signIn.finish(outcome.secret.content.remember);
+    return;
+  }
+  await auditFailure(ctx, parts, interaction, outcome.kind);
+  await showMailCode(ctx, parts, interaction, requestId, problemOf(outcome));
+}
+
+/** The button behind the mailed link, in the browser that asked. */
+export async function submitMailLink(ctx: Context, parts: MailedParts, interaction: Interaction): Promise<void> {
+  const { token } = parseForm(ctx, LINK_FORM);
+  const signIn = prepareSignIn(ctx, parts, interaction);
+  const outcome = await parts.mailed.takeByLink<SignInContent>(
+    'sign-in',
+    token,
+    findBrowserId(ctx, parts.naming),
+    signIn.alongside,
+  );
+  if (outcome.kind === 'taken') {
+    await signIn.finish(outcome.secret.content.remember);
+    return;
+  }
+  await auditFailure(ctx, parts, interaction, outcome.kind);
+  parts.pages.show(
+    ctx,
+    'error',
+    {
+      code: 'link-used',
+      client: interaction.client,
+      nextSteps: [{ label: parts.pages.text(ctx, 'link.back'), url: `/interaction/${interaction.uid}` }],
+      details: null,
+    },
+    { status: 410 },
+  );
+}
+
+/** Who the proven address belongs to is decided in the transaction that takes the proof; a new account is made there as well. */
+function prepareSignIn(ctx: Context, parts: MailedParts, interaction: Interaction) {
+  let account: AccountRow | null = null;
+  return {
+    alongside: async (
+      em: Parameters<typeof parts.accounts.create>[2] & object,
+      secret: { readonly accountId: string | null; readonly address: string; readonly content: SignInContent },
+    ): Promise<void> => {
+      if (secret.content.interaction !== interaction.uid) return;
+      if (secret.accountId !== null) {
+        account = await parts.accounts.findByIdWithin(em, secret.accountId);
+        return;
+      }
+      const email = parseEmail(secret.content.typed);
+      if (email === null || parts.registration !== 'open') return;
+      account = await parts.accounts.create(
+        { email, isVerified: true, locale: parts.pages.locale(ctx, interaction), sourceClientId: interaction.clientId },
+        { actor: { kind: 'anonymous' }, origin: origin(ctx) },
+        em,
+      );
+    },
+    finish: async (remember: boolean): Promise<void> => {
+      if (account?.status !== 'active') {
+        await auditFailure(ctx, parts, interaction, 'account');
+        showLogin(ctx, parts, interaction, { status: 422, login: '', remember, problem: 'mismatch' });
+        return;
+      }
+      await parts.accounts.noteSignIn(account.id, clientNetwork(ctx));
+      await parts.audit.record({
+        actor: { kind: 'account', id: account.id },
+        action: 'session.start',
+        target: { kind: 'account', id: account.id },
+        clientId: interaction.clientId,
+        origin: origin(ctx),
+        reason: 'mail',
+      });
+      parts.knownAccounts.remember(ctx, account);
+      await finishLogin(ctx, parts.engine, {
+        subject: account.subject,
+        amr: ['otp'],
+        acr: 'urn:latchkey:aal1',
+        remember,
+      });
+    },
+  };
+}
+
+function problemOf(outcome: Exclude<CodeOutcome<object> | LinkOutcome<object>, { kind: 'taken' }>): {
+  status: number;
+  key: string;
+  retryAfter?: number;
+} {
+  if (outcome.kind === 'wait') return { status: 429, key: 'mailed.problem.wait', retryAfter: outcome.retryAfter };
+  return { status: 422, key: outcome.kind === 'malformed' ? 'mailed.problem.malformed' : 'mailed.problem.wrong' };
+}
+
+async function auditFailure(ctx: Context, parts: MailedParts, interaction: Interaction, kind: string): Promise<void> {
+  await parts.audit.record({
+    actor: { kind: 'anonymous' },
+    action: 'session.start',
+    clientId: interaction.clientId,
+    origin: origin(ctx),
+    result: 'failure',
+    reason: `mail-${kind}`,
+  });
+}

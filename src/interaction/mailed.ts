@@ -1,0 +1,99 @@
+// Mails with a link and a code that the sign-in pages send: drafted, stored and queued in one transaction. For an address that has no account
+// the same work is done and nothing is sent, so that neither answer nor time tells.
+import type { Context } from 'koa';
+import type { AccountRow } from '../account/accounts.ts';
+import type { Budgets } from '../credential/budget.ts';
+import type { MailDraft, MailedSecrets, MailPurpose, MailRefusal } from '../credential/mailed-secret.ts';
+import { asker } from '../http/asker.ts';
+import { ensureBrowserId } from '../http/browser.ts';
+import { clientNetwork } from '../http/client-address.ts';
+import type { Message } from '../notification/message.ts';
+import type { Notifications } from '../notification/notifications.ts';
+import type { Database, EntityManager } from '../storage/database.ts';
+import type { OneTime } from '../storage/one-time.ts';
+import type { InteractionParts } from './interaction.ts';
+
+export interface MailedParts extends InteractionParts {
+  readonly database: Database;
+  readonly oneTime: OneTime;
+  readonly mailed: MailedSecrets;
+  readonly notifications: Notifications;
+  readonly budgets: Budgets;
+  readonly issuer: string;
+}
+
+/** "It was not me" works for a week (seconds). */
+const NOT_ME_TTL = 7 * 24 * 3600;
+export const NOT_ME = 'not-me';
+/** Requests for mails from one network in an hour, whatever they are for. */
+const NETWORK_BUDGET = { limit: 30, window: 3600 };
+
+interface Request {
+  readonly purpose: MailPurpose;
+  /** As typed; counted in lower case. */
+  readonly address: string;
+  readonly account: AccountRow | null;
+  readonly content: object;
+  /** What is sent, if anything. */
+  readonly message: (draft: MailDraft, notMePath: string | undefined) => Message | null;
+}
+
+/** Draft, row and mail, or the time to wait. The same statements run whether anything is sent or not. */
+export async function beginMailed(
+  ctx: Context,
+  parts: MailedParts,
+  request: Request,
+): Promise<MailDraft | MailRefusal> {
+  const spending = await parts.budgets.spend(`mail-network:${clientNetwork(ctx)}`, NETWORK_BUDGET);
+  if (!spending.isAllowed) return spending;
+  const draft = await parts.mailed.draft(request.purpose, request.address.trim().toLowerCase().slice(0, 254));
+  if (!draft.isAllowed) return draft;
+  const browserId = ensureBrowserId(ctx, parts.naming);
+  const accountId = request.account?.id ?? null;
+  await parts.database.transaction(async (em) => {
+    await parts.mailed.put(em, draft, { accountId, browserId, content: request.content });
+    const path = request.account ? await notMePath(em, parts, request.account.id) : undefined;
+    const message = request.message(draft, path);
+    if (message) await parts.notifications.send(em, message);
+  });
+  return draft;
+}
+
+export async function notMePath(em: EntityManager, parts: MailedParts, accountId: string): Promise<string> {
+  return `/not-me/${await parts.oneTime.put(NOT_ME, { accountId }, { ttl: NOT_ME_TTL, subject: accountId, em })}`;
+}
+
+/** The message with link and code of a draft. */
+export function codedMessage(
+  ctx: Context,
+  kind: 'sign-in' | 'verify-email' | 'reset',
+  to: {
+    readonly email: string;
+    readonly accountId: string | null;
+    readonly locale: string;
+    readonly zone: string | null;
+  },
+  draft: MailDraft,
+  path: string | undefined,
+): Message {
+  return {
+    kind,
+    to: to.email,
+    accountId: to.accountId,
+    locale: to.locale,
+    zone: to.zone,
+    expiresAt: new Date(Date.now() + Math.max(draft.codeTtl, draft.linkTtl) * 1000),
+    model: {
+      path: `/link/${draft.linkToken}`,
+      code: draft.code,
+      asked: asker(ctx),
+      ...(path === undefined ? {} : { notMePath: path }),
+    },
+  };
+}
+
+/** `m•••@example.com`: what was typed, not what is stored. A username shows nothing. */
+export function maskTyped(typed: string): string | null {
+  const at = typed.indexOf('@');
+  return at < 1 ? null : `${[...typed][0] ?? ''}•••${typed.slice(at, at + 100)}`;
+}

@@ -1,0 +1,46 @@
+// "It was not me": the page behind that link in every notice. Opening it changes nothing; its button ends all sessions and tokens of the account
+// and starts recovery with a mail.
+import Router, { type RouterContext } from '@koa/router';
+import { NotFound } from '../errors.ts';
+import { csrfField, formBody } from '../http/form.ts';
+import type { NotMeModel } from '../http/page-model.ts';
+import { origin } from './interaction.ts';
+import { beginMailed, codedMessage, NOT_ME } from './mailed.ts';
+import type { ResetContent, ResetParts } from './reset.ts';
+
+export function notMeRoutes(parts: ResetParts): Router {
+  const router = new Router();
+  router.get('/not-me/:token', async (ctx) => {
+    const found = await parts.oneTime.find<{ accountId: string }>(NOT_ME, String(ctx.params['token']));
+    if (!found) throw new NotFound(undefined, { code: 'link-used' });
+    show(ctx, parts, { action: ctx.path, isDone: false });
+  });
+  router.post('/not-me/:token', formBody(), async (ctx) => {
+    parts.csrf.check(ctx, csrfField(ctx));
+    const taken = await parts.oneTime.take<{ accountId: string }>(NOT_ME, String(ctx.params['token']));
+    const account = taken && (await parts.accounts.findById(taken.accountId));
+    if (!account) throw new NotFound(undefined, { code: 'link-used' });
+    const cause = { actor: { kind: 'account', id: account.id } as const, origin: origin(ctx) };
+    await parts.sessionsAndGrants.endAll(account, cause, 'not-me');
+    const { email } = account;
+    if (email !== null && account.status === 'active') {
+      const content: ResetContent = { typed: email, interaction: null };
+      const to = {
+        email,
+        accountId: account.id,
+        zone: account.zoneinfo,
+        locale: account.locale ?? parts.pages.locale(ctx),
+      };
+      await beginMailed(ctx, parts, {
+        ...({ purpose: 'reset', address: email, account, content } as const),
+        message: (draft, path) => codedMessage(ctx, 'reset', to, draft, path),
+      });
+    }
+    show(ctx, parts, { action: '', isDone: true });
+  });
+  return router;
+}
+
+function show(ctx: RouterContext, parts: ResetParts, model: NotMeModel): void {
+  parts.pages.show(ctx, 'not-me', model, { formTarget: 'self' });
+}
