@@ -15,6 +15,7 @@ import { AppError } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
 import { type RunningServer, startServer } from '../../src/server.ts';
 import { Browser, type BrowserOptions } from './browser-client.ts';
+import { copyEmbeddedDatabase } from './embedded-template.ts';
 import { createTestDatabase, postgresMissing, type TestDatabase } from './postgres.ts';
 import { deleteKeys, newKeyPrefix, redisMissing, TEST_REDIS_URL } from './redis.ts';
 
@@ -118,6 +119,7 @@ async function tryToStart(options: StartOptions): Promise<Latchkey> {
     for (const step of ending.toReversed()) await step();
   };
   try {
+    if (!made) await copyEmbeddedDatabase(folder);
     const loaded = loadSettings({ env, cwd: folder });
     const app = await createApp(loaded, log, { migrate: true });
     ending.push(() => app.close());
