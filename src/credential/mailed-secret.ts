@@ -91,7 +91,7 @@ export interface MailDraft {
   /** For the mail and for nothing else. */
   readonly linkToken: string;
   readonly code: string;
-  readonly codeHash: Uint8Array;
+  readonly codeHash: Buffer;
   /** Seconds. */
   readonly linkTtl: number;
   readonly codeTtl: number;

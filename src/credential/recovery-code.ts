@@ -21,7 +21,7 @@ export interface RecoveryCodeSet {
   readonly accountId: string;
   /** As people read them: `ABCD-EFGH-JKMN-PQRS`. */
   readonly codes: readonly string[];
-  readonly hashes: readonly Uint8Array[];
+  readonly hashes: readonly Buffer[];
 }
 
 export class RecoveryCodes {
@@ -44,7 +44,7 @@ export class RecoveryCodes {
   async make(accountId: string): Promise<RecoveryCodeSet> {
     const codes = new Set<string>();
     while (codes.size < this.#perSet) codes.add(randomCode());
-    const hashes: Uint8Array[] = [];
+    const hashes: Buffer[] = [];
     // One after another: a set must not fill the queue that signing in needs.
     for (const code of codes) hashes.push(await this.#hash(accountId, code));
     return { accountId, codes: [...codes].map(inGroups), hashes };

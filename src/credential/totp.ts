@@ -158,9 +158,9 @@ export class Totp {
     await this.#database.sql.query(SWEEP);
   }
 
-  async #pending(accountId: string): Promise<Uint8Array | null> {
+  async #pending(accountId: string): Promise<Buffer | null> {
     const { rows } = await this.#database.sql.query<{ sealed: Uint8Array }>(FIND_PENDING, [accountId]);
-    return rows[0]?.sealed ?? null;
+    return rows[0] ? Buffer.from(rows[0].sealed) : null;
   }
 
   /** The time step a code belongs to: the present one or a neighbour, later than `after`. */
