@@ -58,9 +58,13 @@ export function createAssets(dir = ASSETS): Assets {
     },
     middleware: async (ctx, next) => {
       const asset = ctx.method === 'GET' || ctx.method === 'HEAD' ? byPath.get(ctx.path) : undefined;
-      if (!asset) return next();
-      const offered = (['br', 'gzip', 'identity'] as const).filter((encoding) => asset.bodies[encoding]);
-      const encoding = (ctx.acceptsEncodings([...offered]) || 'identity') as Encoding;
+      if (!asset) {
+        await next();
+        return;
+      }
+      // Our order and not the browser's: all of them name the smaller one last.
+      const encoding =
+        (['br', 'gzip'] as const).find((one) => asset.bodies[one] && ctx.acceptsEncodings(one)) ?? 'identity';
       ctx.status = 200;
       ctx.set({
         'Cache-Control': 'public, max-age=31536000, immutable',

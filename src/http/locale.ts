@@ -50,7 +50,7 @@ export function createLocales(dir = LOCALES): Locales {
   const tags = readdirSync(dir)
     .filter((file) => file.endsWith('.json'))
     .map((file) => file.slice(0, -'.json'.length))
-    .sort();
+    .toSorted();
   const sentences = (tag: string) =>
     JSON.parse(readFileSync(join(dir, `${tag}.json`), 'utf8')) as Record<string, string>;
   const i18n = i18next.createInstance();
@@ -105,19 +105,22 @@ function acceptedLanguages(header: string): readonly string[] {
 }
 
 function bestOf(requested: readonly string[], available: readonly string[]): string | undefined {
-  const tags = requested.slice(0, MOST_TAGS).filter(isWellFormed);
-  if (tags.length === 0) return undefined;
-  // The matcher answers its default when nothing fits: a tag that no file has tells us so.
-  const found = match(tags, available, 'und');
-  return available.includes(found) ? found : undefined;
+  for (const tag of requested.slice(0, MOST_TAGS)) {
+    const language = languageOf(tag);
+    // Only forms of the same language: left alone, the matcher gives Russian to who asks for Belarusian.
+    const forms = available.filter((one) => languageOf(one) === language);
+    const [first] = forms;
+    if (first !== undefined) return match([tag], forms, first);
+  }
+  return undefined;
 }
 
-/** The matcher throws at anything else. */
-function isWellFormed(tag: string): boolean {
+/** The first part of a well-formed tag; null for anything else, at which the matcher would throw. */
+function languageOf(tag: string): string | null {
   try {
-    return Intl.getCanonicalLocales(tag).length === 1;
+    return new Intl.Locale(tag).language;
   } catch {
-    return false;
+    return null;
   }
 }
 

@@ -1,5 +1,6 @@
 // Turns a page's name and its plain model into HTML: the page's own template, then the layout around it. The only place that touches ejs.
-// Templates see the model, and a few functions that speak the language of the request; everything they print is escaped.
+// Templates see the model, and a few functions that speak the language of the request; everything they print is escaped, but for other
+// templates and what the functions of this file made.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ejs from 'ejs';
@@ -107,7 +108,7 @@ export function createView(parts: {
           code,
           plain,
           initial,
-          asset: assets.url,
+          asset: (name: string) => assets.url(name),
         },
         rich: (key: string, values: RichValues) => rich(t, key, values),
         problem: (text: string, values?: Record<string, string | number>) =>
@@ -139,6 +140,7 @@ function compile(path: string): ejs.TemplateFunction {
     filename: path,
     cache: true,
     strict: true,
+    escape: (value: unknown) => (value instanceof Markup ? String(value) : ejs.escapeXML(value)),
     destructuredLocals: LOCALS,
     rmWhitespace: true,
   });
