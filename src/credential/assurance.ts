@@ -56,16 +56,20 @@ export function secondFactorsAfter(first: ProofMethod): readonly ProofMethod[] {
 
 /** @param proofs everything that was proven in this sign-in, in any order */
 export function assuranceOf(proofs: readonly Proof[]): Assurance {
-  const isTwo = proofs.some((first) => proofs.some((second) => SECOND[first.method].includes(second.method)));
   const isVerifiedPasskey = proofs.some((proof) => proof.method === 'passkey' && proof.isUserVerified);
   const isTrustedUpstream = proofs.some((proof) => proof.method === 'upstream' && proof.isTrustedForSecondFactor);
   const amr = new Set(proofs.flatMap(valuesOf));
-  const shown = proofs.filter((proof) => proof.method !== 'trusted-device' && proof.method !== 'upstream');
-  const isTwoShown = shown.some((first) => shown.some((second) => SECOND[first.method].includes(second.method)));
-  // What rests on a browser or happened at an upstream was not shown to us this time.
-  if (isVerifiedPasskey || isTwoShown) amr.add('mfa');
+  // What rests on a browser was shown some other time.
+  const shown = proofs.filter((proof) => proof.method !== 'trusted-device');
+  if (isVerifiedPasskey || areIndependent(shown)) amr.add('mfa');
   if (isVerifiedPasskey) return { acr: 'urn:latchkey:phr', amr: [...amr] };
-  return { acr: isTwo || isTrustedUpstream ? 'urn:latchkey:aal2' : 'urn:latchkey:aal1', amr: [...amr] };
+  const isTwo = areIndependent(proofs) || isTrustedUpstream;
+  return { acr: isTwo ? 'urn:latchkey:aal2' : 'urn:latchkey:aal1', amr: [...amr] };
+}
+
+/** Whether one of them may be the second factor after another. */
+function areIndependent(proofs: readonly Proof[]): boolean {
+  return proofs.some((first) => proofs.some((second) => SECOND[first.method].includes(second.method)));
 }
 
 function valuesOf(proof: Proof): readonly string[] {
