@@ -9,6 +9,9 @@ import { randomToken } from './crypto/random.ts';
 import { AppError } from './errors.ts';
 import type { Log } from './log.ts';
 
+/** What a listener needs of the application. */
+type Served = Pick<App, 'handle' | 'isHealthy'>;
+
 interface ListenOptions {
   readonly host: string;
   readonly port: number;
@@ -34,7 +37,7 @@ const KEEP_ALIVE_MS = 65_000;
 const REFUSED_FOR_MS = 1000;
 
 /** @throws AppError `port-taken`, and what else keeps a listener from opening */
-export async function startServer(app: App, log: Log, options: ListenOptions): Promise<RunningServer> {
+export async function startServer(app: Served, log: Log, options: ListenOptions): Promise<RunningServer> {
   let isStopping = false;
   const isReady = async (): Promise<boolean> => !isStopping && (await app.isHealthy());
 
@@ -45,6 +48,7 @@ export async function startServer(app: App, log: Log, options: ListenOptions): P
     keepAliveTimeout: KEEP_ALIVE_MS,
   });
   const answering = new WeakSet<Duplex>();
+  const refused = new WeakSet<Duplex>();
   server.on('request', (req: IncomingMessage, res: ServerResponse) => {
     answering.add(req.socket);
     res.once('close', () => answering.delete(req.socket));
@@ -54,6 +58,9 @@ export async function startServer(app: App, log: Log, options: ListenOptions): P
     return void app.handle(req, res);
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // The rest of a request that was refused is read and thrown away, each piece an error again.
+    if (refused.has(socket) && error.code !== 'ECONNRESET') return;
+    refused.add(socket);
     // In the middle of an answer another one would be read as part of it.
     if (error.code === 'ECONNRESET' || !socket.writable || answering.has(socket)) socket.destroy();
     else refuseUnread(socket, error.code, log);
@@ -74,6 +81,7 @@ export async function startServer(app: App, log: Log, options: ListenOptions): P
       throw error;
     }
   }
+  log.info({ host: options.host, port, internalPort: options.internalPort }, 'listening');
 
   return {
     port,

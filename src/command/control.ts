@@ -54,8 +54,8 @@ export async function openControl(dataDir: string, app: App, log: Log): Promise<
   const seal = new Seal(token);
   let last: Promise<unknown> = Promise.resolve();
   let waiting = 0;
-  const oneByOne = (run: () => Promise<Printed>): Promise<Printed> => {
-    const turn = last.then(run);
+  const oneByOne = (work: () => Promise<Printed>): Promise<Printed> => {
+    const turn = last.then(work);
     last = turn.catch(() => undefined);
     return turn;
   };
@@ -128,8 +128,11 @@ async function ask<T>(dataDir: string, asked: Request, schema: z.ZodType<T>): Pr
   if (address === null) return null;
   const seal = new Seal(address.token);
   const response = await post(address.port, seal.seal('control request', JSON.stringify(asked)));
-  if (response === null || response.status === 503) return null;
-  if (response.status !== 200) return null;
+  // 503: stopping, or busy. 403: the file is a dead server's, whose port another one has got.
+  if (response === null || [403, 503].includes(response.status)) return null;
+  if (response.status !== 200) {
+    throw new AppError('control-refused', 500, `The server refused the command (${response.status}).`);
+  }
   try {
     return open(seal, 'answer', response.body, schema);
   } catch (error) {

@@ -8,12 +8,20 @@ export function openLog(level: string): Log {
   return createLog(level, { write: (line: string) => void process.stderr.write(formatLogLine(line)) });
 }
 
+interface LogLine {
+  readonly time: string;
+  readonly level: string;
+  readonly msg?: string;
+  readonly err?: { readonly stack?: string; readonly message?: string };
+  readonly [name: string]: unknown;
+}
+
 /** `12:34:56 INFO  message name=value`, and the stack of an error below it. */
 export function formatLogLine(json: string): string {
-  const { time, level, msg, err, ...rest } = JSON.parse(json) as Record<string, unknown>;
-  const { stack, message } = (err ?? {}) as { stack?: string; message?: string };
+  const { time, level, msg, err, ...rest } = JSON.parse(json) as LogLine;
+  const { stack, message } = err ?? {};
   const values = Object.entries(rest).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-  const head = [String(time).slice(11, 19), String(level).toUpperCase().padEnd(5), msg, ...values]
+  const head = [time.slice(11, 19), level.toUpperCase().padEnd(5), msg, ...values]
     .map(plain)
     .filter((part) => part !== '')
     .join(' ');

@@ -3,13 +3,15 @@
 
 const STEERING = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
+type Cell = string | number | boolean | null | undefined;
+
 /** One line without anything that steers a terminal. */
-export function plain(value: unknown): string {
-  return (value === null || value === undefined ? '' : String(value)).replace(STEERING, ' ');
+export function plain(value: Cell): string {
+  return String(value ?? '').replace(STEERING, ' ');
 }
 
 /** Rows below a head, in columns; nothing but the head when there are none. */
-export function table(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const lines = [head, ...rows.map((row) => row.map((cell) => plain(cell) || '–'))];
   const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   return lines
@@ -23,7 +25,7 @@ export function table(head: readonly string[], rows: readonly (readonly unknown[
 }
 
 /** Names and values below each other; values that are not there are left out. */
-export function fields(values: Readonly<Record<string, unknown>>): string {
+export function fields(values: Readonly<Record<string, Cell>>): string {
   const present = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== '');
   const width = Math.max(0, ...present.map(([name]) => name.length));
   return present.map(([name, value]) => `${name.padEnd(width)}  ${plain(value)}`).join('\n');

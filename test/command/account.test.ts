@@ -30,7 +30,11 @@ function create(...options: string[]): Promise<AccountView> {
 async function signIn(account: AccountView): Promise<void> {
   const uid = `uid-${account.id}`;
   const sessions = line.app.grants.adapter('Session');
-  await sessions.upsert(`session-${account.id}`, { kind: 'Session', uid, accountId: account.sub, loginTs: 1, jti: `session-${account.id}` }, 600);
+  await sessions.upsert(
+    `session-${account.id}`,
+    { kind: 'Session', uid, accountId: account.sub, loginTs: 1, jti: `session-${account.id}` },
+    600,
+  );
 }
 
 async function countSessions(account: AccountView): Promise<number> {
@@ -53,7 +57,13 @@ describe('account create', () => {
     assert.deepEqual(rest, {
       ...{ status: 'active', email: 'Ann@example.com', emailVerified: true, username: 'ann', name: 'Ann Lee' },
       ...{ givenName: null, familyName: null, locale: 'ru-RU', zoneinfo: null },
-      ...{ phoneNumber: null, phoneNumberVerified: false, roles: ['support', 'viewer'], hasPassword: true, lastSignInAt: null },
+      ...{
+        phoneNumber: null,
+        phoneNumberVerified: false,
+        roles: ['support', 'viewer'],
+        hasPassword: true,
+        lastSignInAt: null,
+      },
     });
     assert.deepEqual(await line.json(['account', 'show', 'ann@example.com']), made);
     assert.equal(await line.app.passwords.verify(String(id), PASSWORD), true, 'the line break is not part of it');
@@ -77,7 +87,7 @@ describe('account create', () => {
       [['--email', 'x@example.com', '--username', 'a b'], '', 'invalid-username'],
       [['--email', 'x@@example.com'], '', 'invalid-email'],
       [['--email', 'x@example.com', '--role', 'emperor'], '', 'unknown-role'],
-      [['--email', 'x@example.com', '--password-stdin'], 'short', 'password-refused'],
+      [['--email', 'x@example.com', '--password-stdin'], 'tiny-pw', 'password-refused'],
       [['--email', 'x@example.com', '--password-stdin'], '\n', 'password-refused'],
       [['--email', 'x@example.com', '--password-stdin'], 'aaaaaaaaaaaaaaaa', 'password-refused'],
     ] as const) {
@@ -115,13 +125,14 @@ describe('account list and show', () => {
       assert.equal(page.accounts.length, 2);
       after = page.next;
     }
-    assert.deepEqual(ids, all.accounts.map((one) => one.id));
+    assert.deepEqual(
+      ids,
+      all.accounts.map((one) => one.id),
+    );
   });
 
   it('find by id, address and username, and show nothing secret', async () => {
-    const shown = await Promise.all(
-      ['ann@example.com', 'ANN'].map((who) => line.run(['account', 'show', who])),
-    );
+    const shown = await Promise.all(['ann@example.com', 'ANN'].map((who) => line.run(['account', 'show', who])));
     assert.equal(shown[0]?.stdout, shown[1]?.stdout);
     const { id } = await line.json<AccountView>(['account', 'show', 'ann']);
     const outputs = [
@@ -233,7 +244,9 @@ describe('text for people', () => {
     const { id } = await create();
     const { stdout } = await line.run(['account', 'disable', id]);
     assert.match(stdout, /^person\d+@example\.com is disabled; its sessions and grants have ended\.\n$/);
-    await line.app.database.sql.query({ name: '', text: `update account set name = E'Eve\\n\\x1b[2J' where id = $1` }, [id]);
+    await line.app.database.sql.query({ name: '', text: `update account set name = E'Eve\\n\\x1b[2J' where id = $1` }, [
+      id,
+    ]);
     const shown = [await line.run(['account', 'show', id]), await line.run(['account', 'list'])];
     for (const one of shown) assert.doesNotMatch(one.stdout, /\u001b/);
     assert.match(shown[1]?.stdout ?? '', new RegExp(`^${id}  disabled  person\\d+@example\\.com +– +Eve  \\[2J$`, 'm'));

@@ -33,12 +33,20 @@ describe('client create', () => {
     assert.deepEqual(made.metadata, { ...METADATA, client_id: made.client_id, id_token_signed_response_alg: 'ES256' });
     assert.match(made.client_id, /^[A-Za-z0-9_][\w-]{21}$/);
     assert.match(made.client_secret ?? '', /^[\w-]{43}$/);
-    for (const part of [made.client_id, made.client_secret ?? '', METADATA.redirect_uris[0] ?? '', 'http://localhost:3000']) {
+    for (const part of [
+      made.client_id,
+      made.client_secret ?? '',
+      METADATA.redirect_uris[0] ?? '',
+      'http://localhost:3000',
+    ]) {
       assert.ok(made.snippet.includes(JSON.stringify(part)), part);
     }
     assert.equal(await isSecret(made.client_id, made.client_secret), true);
     assert.ok((await line.audit()).includes(`cli client.create ${made.client_id}`));
-    for (const argv of [['client', 'show', made.client_id], ['client', 'list']]) {
+    for (const argv of [
+      ['client', 'show', made.client_id],
+      ['client', 'list'],
+    ]) {
       const outputs = [await line.run(argv), await line.run([...argv, '--json'])];
       for (const { stdout } of outputs) {
         assert.ok(stdout.includes(made.client_id));
@@ -79,7 +87,10 @@ describe('client create', () => {
       [JSON.stringify({ ...METADATA, client_secret: 's3cret' }), 'invalid-client-metadata'],
       [JSON.stringify({ redirect_uris: ['not a uri'] }), 'invalid-client-metadata'],
       [JSON.stringify({ redirect_uris: ['https://a.example/#fragment'] }), 'invalid-client-metadata'],
-      [JSON.stringify({ ...METADATA, token_endpoint_auth_method: 'none', latchkey_pkce_optional: true }), 'invalid-client-metadata'],
+      [
+        JSON.stringify({ ...METADATA, token_endpoint_auth_method: 'none', latchkey_pkce_optional: true }),
+        'invalid-client-metadata',
+      ],
     ] as const) {
       const { exitCode, stdout, stderr } = await line.run(['client', 'create', '--file', '-', '--json'], input);
       assert.equal(exitCode, 1, input);

@@ -17,12 +17,20 @@ describe('keys list', () => {
       assert.equal(key['state'], 'signing');
     }
     const { stdout } = await line.run(['keys', 'list']);
-    for (const key of keys) assert.match(stdout, new RegExp(`^${String(key['kid'])}  ${String(key['algorithm'])} `, 'm'));
+    for (const key of keys)
+      assert.match(stdout, new RegExp(`^${String(key['kid'])}  ${String(key['algorithm'])} `, 'm'));
   });
 
   it('shows the next keys beside those that sign', async () => {
     await line.app.keys.rotate(line.app.keyTimes, { actor: { kind: 'cli' } });
     const { keys } = await line.json<{ keys: { state: string }[] }>(['keys', 'list']);
-    assert.deepEqual(keys.map((key) => key.state).toSorted(), ['next', 'next', 'next', 'signing', 'signing', 'signing']);
+    assert.deepEqual(keys.map((key) => key.state).toSorted(), [
+      'next',
+      'next',
+      'next',
+      'signing',
+      'signing',
+      'signing',
+    ]);
   });
 });

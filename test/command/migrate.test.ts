@@ -20,7 +20,11 @@ describe('migrate', () => {
     const last = migrations.at(-1)?.name ?? '';
     await line.app.database.sql.query({ name: '', text: 'delete from schema_migration where name = $1' }, [last]);
     const people = await line.run(['migrate', '--check']);
-    assert.deepEqual(people, { exitCode: 1, stdout: `pending  ${last}\n`, stderr: 'latchkey: One migration is pending.\n' });
+    assert.deepEqual(people, {
+      exitCode: 1,
+      stdout: `pending  ${last}\n`,
+      stderr: 'latchkey: One migration is pending.\n',
+    });
     const json = await line.run(['migrate', '--check', '--json']);
     assert.equal(json.exitCode, 1);
     assert.deepEqual(JSON.parse(json.stdout), { pending: [last] });
@@ -28,7 +32,10 @@ describe('migrate', () => {
   });
 
   it('refuses a database that a newer release has changed, and so does its check', async () => {
-    await line.app.database.sql.query({ name: '', text: `insert into schema_migration (name) values ('29991231-future')` });
+    await line.app.database.sql.query({
+      name: '',
+      text: `insert into schema_migration (name) values ('29991231-future')`,
+    });
     for (const argv of [['migrate'], ['migrate', '--check']]) {
       const { exitCode, stdout, stderr } = await line.run(argv);
       assert.deepEqual([exitCode, stdout], [1, '']);

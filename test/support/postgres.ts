@@ -9,6 +9,8 @@ const SERVER = process.env['TEST_POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.
 
 export interface TestDatabase {
   readonly url: string;
+  /** One statement from outside of every server under test. */
+  run(statement: string): Promise<void>;
   /** Drops it, whoever is still connected. */
   drop(): Promise<void>;
 }
@@ -30,12 +32,16 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   await onServer(`create database ${name}`);
   const url = new URL(SERVER);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => onServer(`drop database if exists ${name} with (force)`) };
+  return {
+    url: url.href,
+    run: (statement) => onServer(statement, url.href),
+    drop: () => onServer(`drop database if exists ${name} with (force)`),
+  };
 }
 
-async function onServer(statement: string): Promise<void> {
+async function onServer(statement: string, address = SERVER): Promise<void> {
   const server = await Database.open({
-    target: { kind: 'postgres', url: SERVER, poolSize: 1 },
+    target: { kind: 'postgres', url: address, poolSize: 1 },
     entities,
     migrations: [],
     log: createLog('silent'),

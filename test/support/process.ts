@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
@@ -45,13 +46,21 @@ export interface RunningProcess {
   readonly finished: Promise<Finished>;
 }
 
+const children = new Set<ChildProcess>();
+const folders: string[] = [];
+const endAll = (): void => {
+  for (const child of children) child.kill('SIGKILL');
+};
+// A test that failed may have left a server, which would keep this process waiting for ever.
+after(endAll);
+process.once('exit', () => {
+  endAll();
+  // A process that was killed a moment ago may still be writing.
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
 /** No settings file lies there. */
 const NOWHERE = temporaryFolder();
-
-const children = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
-});
 
 interface Spawned {
   readonly child: ChildProcess;
@@ -147,8 +156,7 @@ export async function startLatchkey(env: Environment): Promise<RunningProcess> {
 /** A folder that is removed with the test process. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-test-'));
-  // A process that was killed a moment ago may still be writing.
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  folders.push(folder);
   return folder;
 }
 
