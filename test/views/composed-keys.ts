@@ -18,6 +18,7 @@ const kinds = namesOf<NonNullable<NonNullable<SetupModel['firstClient']>['applic
 });
 
 export const composedKeys: Readonly<Record<string, readonly string[]>> = {
+  'device.problem.*': ['unknown', 'expired', 'used', 'missing', 'locked', 'again'],
   'error.*.title': errorTexts,
   'error.*.text': errorTexts,
   'login.problem.*': ['mismatch', 'locked'],
@@ -30,6 +31,7 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
     breached: true,
   }),
   'password.rule.*': ['length', 'kinds', 'uncommon'],
+  'second_factor.problem.*': ['totp', 'recovery-code'],
   // The consent page has its own words for these two.
   'scope.*': SCOPES.filter((scope) => !['openid', 'offline_access'].includes(scope)),
   'setup.kind_*': kinds,

@@ -1,4 +1,5 @@
 // A model for each state of each page: what the preview shows, and what the tests of views and pages go through.
+import { renderSVG } from 'uqr';
 import type {
   ConsentModel,
   ErrorModel,
@@ -7,9 +8,13 @@ import type {
   LoginModel,
   LogoutModel,
   MessageModel,
+  SecondFactorModel,
+  SecurityModel,
   SelectAccountModel,
   SetupModel,
 } from '../../src/http/page-model.ts';
+import { deviceSamples } from './device-samples.ts';
+import { mailedSamples } from './mailed-samples.ts';
 
 export interface Sample {
   readonly name: string;
@@ -121,7 +126,31 @@ const config = await oidc.discovery(new URL("https://id.example.com"), "photo-al
 }, oidc.ClientSecretBasic("a-secret-that-is-shown-once"));
 `;
 
+const secondFactor: SecondFactorModel = {
+  client,
+  action: '/interaction/abc/second-factor/def',
+  method: 'totp',
+  others: [{ method: 'recovery-code', url: '/interaction/abc/second-factor/def?method=recovery-code' }],
+  switchAction: '/interaction/abc/switch',
+  errors: { fields: {} },
+};
+
+const security: SecurityModel = {
+  stage: 'overview',
+  hasPassword: true,
+  hasAuthenticator: true,
+  recoveryCodes: 8,
+  waysIn: 2,
+  minLength: 12,
+  rules: ['Between 12 and 256 characters.'],
+  authenticator: null,
+  newCodes: null,
+  errors: { fields: {} },
+};
+
 export const samples: readonly Sample[] = [
+  ...deviceSamples,
+  ...mailedSamples,
   { name: 'login', page: 'login', model: login },
   {
     name: 'login-mismatch',
@@ -320,5 +349,62 @@ export const samples: readonly Sample[] = [
       stage: 'done',
       created: { clientId: 'photo-album', clientSecret: null, snippet, issuer: setup.issuer },
     } satisfies SetupModel,
+  },
+  {
+    name: 'second-factor',
+    page: 'second-factor',
+    isSignedIn: true,
+    model: secondFactor,
+  },
+  {
+    name: 'second-factor-recovery',
+    page: 'second-factor',
+    isSignedIn: true,
+    model: {
+      ...secondFactor,
+      method: 'recovery-code',
+      others: [{ method: 'totp', url: '/interaction/abc/second-factor/def' }],
+      errors: { summary: 'second_factor.problem.recovery-code', fields: { code: '' } },
+    } satisfies SecondFactorModel,
+  },
+  { name: 'account-security', page: 'account-security', isSignedIn: true, model: security },
+  {
+    name: 'account-security-bare',
+    page: 'account-security',
+    isSignedIn: true,
+    model: { ...security, hasPassword: false, hasAuthenticator: false, waysIn: 1 } satisfies SecurityModel,
+  },
+  {
+    name: 'account-security-password',
+    page: 'account-security',
+    isSignedIn: true,
+    model: {
+      ...security,
+      stage: 'password',
+      errors: { summary: 'form.problem', fields: { new_password: 'password.problem.too-short' } },
+    } satisfies SecurityModel,
+  },
+  {
+    name: 'account-security-authenticator',
+    page: 'account-security',
+    isSignedIn: true,
+    model: {
+      ...security,
+      stage: 'authenticator',
+      authenticator: {
+        secret: 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP',
+        qr: renderSVG('otpauth://totp/Latchkey:ada@example.com?secret=JBSWY3DPEHPK3PXP'),
+      },
+    } satisfies SecurityModel,
+  },
+  {
+    name: 'account-security-codes',
+    page: 'account-security',
+    isSignedIn: true,
+    model: {
+      ...security,
+      stage: 'codes',
+      newCodes: ['7K3M-9QXT-2WHD-P5RV', 'B4NC-8YFG-6JSE-ZT2A'],
+    } satisfies SecurityModel,
   },
 ];
