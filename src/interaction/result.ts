@@ -22,9 +22,17 @@ export async function finishConsent(ctx: Context, engine: Engine, grantId: strin
   await finish(ctx, engine, { consent: { grantId } });
 }
 
-/** @param accountId the engine's account id, or null for "another account" */
-export async function finishAccountChoice(ctx: Context, engine: Engine, accountId: string | null): Promise<void> {
-  await finish(ctx, engine, { select_account: { accountId } });
+/**
+ * @param accountId the engine's account id, or null for "another account"
+ * @param login what the sign-in page fills in when the chosen account has to sign in
+ */
+export async function finishAccountChoice(
+  ctx: Context,
+  engine: Engine,
+  accountId: string | null,
+  login?: string | null,
+): Promise<void> {
+  await finish(ctx, engine, { select_account: { accountId, ...(login ? { login } : {}) } });
 }
 
 /** The person does not want to: the client is told (OIDC Core 3.1.2.6). */

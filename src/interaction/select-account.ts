@@ -66,7 +66,8 @@ export async function submitSelectAccount(
   const chosen = form.account === undefined ? undefined : find(form.account);
   if (chosen === undefined)
     throw new InvalidRequest('Choose an account.', { code: 'no-account-chosen', field: 'account' });
-  await finishAccountChoice(ctx, parts.engine, chosen);
+  const account = await parts.accounts.findBySubject(chosen);
+  await finishAccountChoice(ctx, parts.engine, chosen, account?.email ?? account?.username);
 }
 
 function choices(ctx: Context, parts: InteractionParts, { account }: Interaction): readonly string[] {

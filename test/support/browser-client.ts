@@ -157,11 +157,27 @@ export class Browser {
     let page = first;
     for (let count = 0; count < MOST_REDIRECTS; count += 1) {
       const { location } = page;
-      if (page.status < 300 || page.status >= 400 || location?.origin !== this.#origin) return page;
-      page = await this.request(location, { headers: { 'sec-fetch-site': 'same-origin' } });
+      const next = page.status === 200 ? selfSubmitting(page) : null;
+      if (next?.action.origin === this.#origin) {
+        page = await this.post(next.action, new URLSearchParams(next.fields).toString());
+      } else if (page.status >= 300 && page.status < 400 && location?.origin === this.#origin) {
+        page = await this.request(location, { headers: { 'sec-fetch-site': 'same-origin' } });
+      } else {
+        return page;
+      }
     }
     throw new Error(`redirected in circles: ${page.describe()}`);
   }
+}
+
+/** The engine's page that sends itself: by script, or by its one button where there is none. */
+export function selfSubmitting(page: Page): { readonly action: URL; readonly fields: [string, string][] } | null {
+  const form = page.id === null ? page.html.querySelector('body > form[method=post]') : null;
+  if (!form) return null;
+  const fields = form
+    .querySelectorAll('input[type=hidden]')
+    .map((field): [string, string] => [field.getAttribute('name') ?? '', field.getAttribute('value') ?? '']);
+  return { action: new URL(form.getAttribute('action') ?? '', page.url), fields };
 }
 
 /** What a browser would send. @throws when a value has no field in the form, or the form has no such button */
@@ -171,7 +187,9 @@ export function fillForm(
   options: SubmitOptions = {},
 ): { readonly action: URL; readonly fields: [string, string][] } {
   const button = findButton(page, options);
-  const form = options.form === undefined ? button?.closest('form') : page.element(options.form);
+  const owner = button?.getAttribute('form');
+  const own = owner === undefined ? button?.closest('form') : page.element(`form#${owner}`);
+  const form = options.form === undefined ? own : page.element(options.form);
   if (!form) throw new Error(`${page.describe()} has no form to send`);
   const open = new Set(Object.keys(values));
   const fields: [string, string][] = [];
