@@ -43,8 +43,23 @@ describe('what a sign-in is worth', () => {
   }
 
   it('never grows by a second thing that is not independent, or that never counts as second', () => {
-    const pairs = [[password, mail], [password, phone], [mail, phone], [telegram, phone], [telegram, telegram], [totp, recovery]];
-    for (const proofs of [...pairs, [password, password], [device], [totp], [totp, totp], [upstream, mail], [securityKey, securityKey]]) {
+    const pairs = [
+      [password, mail],
+      [password, phone],
+      [mail, phone],
+      [telegram, phone],
+      [telegram, telegram],
+      [totp, recovery],
+    ];
+    for (const proofs of [
+      ...pairs,
+      [password, password],
+      [device],
+      [totp],
+      [totp, totp],
+      [upstream, mail],
+      [securityKey, securityKey],
+    ]) {
       const { acr, amr } = assuranceOf(proofs);
       assert.equal(acr, AAL1, proofs.map((one) => one.method).join(' + '));
       assert.equal(amr.includes('mfa'), false);

@@ -12,12 +12,16 @@ describeOnEachDatabase('a budget', (database) => {
   const shift = (key: string, column: 'window_ends_at' | 'updated_at', seconds: number) =>
     database()
       .em()
-      .execute(`update guess_counter set ${column} = ${column} - make_interval(secs => ?) where key = ?`, [seconds, key]);
+      .execute(`update guess_counter set ${column} = ${column} - make_interval(secs => ?) where key = ?`, [
+        seconds,
+        key,
+      ]);
 
   it('allows so many and tells how long the next one has to wait', async () => {
     const key = randomUUID();
     const budget = { limit: 3, window: 600 };
-    for (let count = 0; count < 3; count += 1) assert.deepEqual(await budgets().spend(key, budget), { isAllowed: true });
+    for (let count = 0; count < 3; count += 1)
+      assert.deepEqual(await budgets().spend(key, budget), { isAllowed: true });
     const refused = await budgets().spend(key, budget);
     assert.ok(!refused.isAllowed && refused.retryAfter > 590 && refused.retryAfter <= 600, JSON.stringify(refused));
     assert.ok((await budgets().wait(key, budget)) > 590);
@@ -64,7 +68,8 @@ describeOnEachDatabase('a budget', (database) => {
     const key = randomUUID();
     assert.equal(await budgets().wait(key, { limit: 1, window: 600 }), 0);
     const off = new Budgets({ database: database(), switchedOff: true });
-    for (const spending of await together(10, () => off.spend(key, { limit: 1, window: 600 }))) assert.ok(spending.isAllowed);
+    for (const spending of await together(10, () => off.spend(key, { limit: 1, window: 600 })))
+      assert.ok(spending.isAllowed);
   });
 });
 

@@ -61,7 +61,15 @@ describeOnEachDatabase('recovery codes', (database) => {
     const [anna, bert] = [await createAccount(database()), await createAccount(database())];
     const [code = ''] = await recovery.regenerate(anna);
     await recovery.regenerate(bert);
-    for (const typed of [code, '', '0000-0000-0000-0000', code.slice(1), `${code}0`, 'U'.repeat(16), 'x'.repeat(5000)]) {
+    for (const typed of [
+      code,
+      '',
+      '0000-0000-0000-0000',
+      code.slice(1),
+      `${code}0`,
+      'U'.repeat(16),
+      'x'.repeat(5000),
+    ]) {
       assert.equal(await recovery.take(bert, typed), null, typed.slice(0, 30));
     }
     assert.equal(await recovery.count(anna), 2);
@@ -94,7 +102,10 @@ describeOnEachDatabase('recovery codes', (database) => {
     const id = await createAccount(database());
     const [code = ''] = await recovery.regenerate(id);
     const broken = new Error('the outbox is away');
-    await assert.rejects(recovery.take(id, code, () => Promise.reject(broken)), broken);
+    await assert.rejects(
+      recovery.take(id, code, () => Promise.reject(broken)),
+      broken,
+    );
     const told: number[] = [];
     assert.equal(await recovery.take(id, code, async (_em, left) => void told.push(left)), 1);
     assert.deepEqual(told, [1]);
@@ -105,7 +116,8 @@ describeOnEachDatabase('recovery codes', (database) => {
     const text = await dump(database());
     assert.match(text, /^recovery_code /m);
     for (const code of codes) {
-      for (const hidden of [...readings(code), ...readings(code.replaceAll('-', ''))]) assert.equal(text.includes(hidden), false);
+      for (const hidden of [...readings(code), ...readings(code.replaceAll('-', ''))])
+        assert.equal(text.includes(hidden), false);
     }
   });
 

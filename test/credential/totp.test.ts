@@ -146,7 +146,10 @@ describeOnEachDatabase('an authenticator app', (database) => {
       const totp = totpOn(database());
       const { secret } = await totp.begin(accountId, 'anna');
       const broken = new Error('the audit is away');
-      await assert.rejects(totp.confirm(accountId, totpCode(secret, NOW), () => Promise.reject(broken)), broken);
+      await assert.rejects(
+        totp.confirm(accountId, totpCode(secret, NOW), () => Promise.reject(broken)),
+        broken,
+      );
       assert.equal(await totp.find(accountId), null);
       assert.equal(await totp.confirm(accountId, totpCode(secret, NOW)), 'confirmed');
     });
@@ -166,7 +169,13 @@ describeOnEachDatabase('an authenticator app', (database) => {
 
   describe('a code', () => {
     it('is good in its own time step and one before and after, not two', async () => {
-      for (const [offset, isGood] of [[0, true], [-30, true], [30, true], [-60, false], [60, false]] as const) {
+      for (const [offset, isGood] of [
+        [0, true],
+        [-30, true],
+        [30, true],
+        [-60, false],
+        [60, false],
+      ] as const) {
         const { accountId, totp, secret, clock } = await enrol(database());
         assert.equal(await totp.verify(accountId, totpCode(secret, clock.seconds + offset)), isGood, `${offset} s`);
       }

@@ -35,11 +35,16 @@ describeOnEachDatabase('a trusted device', (database) => {
 
   it('is trusted no more when its time is over', async () => {
     const { id, value } = await trustedOn(database());
-    await database().em().execute("update trusted_device set expires_at = now() - interval '1 second' where account_id = ?", [id]);
+    await database()
+      .em()
+      .execute("update trusted_device set expires_at = now() - interval '1 second' where account_id = ?", [id]);
     assert.equal(await devicesOn(database()).isTrusted(id, value), false);
     assert.equal(await devicesOn(database()).count(id), 0);
     await devicesOn(database()).sweep();
-    assert.equal((await database().em().execute<object[]>('select 1 from trusted_device where account_id = ?', [id])).length, 0);
+    assert.equal(
+      (await database().em().execute<object[]>('select 1 from trusted_device where account_id = ?', [id])).length,
+      0,
+    );
   });
 
   it('is trusted no more after any change of credentials', async () => {
@@ -75,7 +80,10 @@ describeOnEachDatabase('a trusted device', (database) => {
   it('is never offered, made or believed while it is switched off', async () => {
     const { id, value } = await trustedOn(database());
     const off = devicesOn(database(), false);
-    assert.deepEqual([off.isOffered, await off.trust(id, 1), await off.isTrusted(id, value), await off.count(id)], [false, null, false, 0]);
+    assert.deepEqual(
+      [off.isOffered, await off.trust(id, 1), await off.isTrusted(id, value), await off.count(id)],
+      [false, null, false, 0],
+    );
   });
 
   it('is in the database as a hash', async () => {
