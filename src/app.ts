@@ -11,11 +11,15 @@ import { Accounts } from './account/accounts.ts';
 import { Audit } from './audit/audit.ts';
 import { Clients } from './client/clients.ts';
 import { Budgets } from './credential/budget.ts';
+import { Factors, type OtherWay } from './credential/factors.ts';
 import { HashQueue } from './credential/hash-queue.ts';
 import { Lockout } from './credential/lockout.ts';
 import { MailedSecrets } from './credential/mailed-secret.ts';
+import { Passkeys } from './credential/passkey.ts';
 import { Passwords } from './credential/password.ts';
+import { RecoveryCodes } from './credential/recovery-code.ts';
 import { ShortCodes } from './credential/short-code.ts';
+import { Totp } from './credential/totp.ts';
 import { Seal } from './crypto/seal.ts';
 import { entities } from './entities.ts';
 import { Unavailable } from './errors.ts';
@@ -38,19 +42,25 @@ import { type Log, serializeError } from './log.ts';
 import { createNotifications } from './notification/notifications.ts';
 import { Consents } from './oidc/consents.ts';
 import { Engine } from './oidc/engine.ts';
+import { createDevicePages } from './oidc/device-pages.ts';
 import { recordEvents } from './oidc/events.ts';
 import { GrantStorage } from './oidc/grant-adapter.ts';
 import { Keys } from './oidc/keys.ts';
 import { LogoutDeliveries } from './oidc/logout-deliveries.ts';
 import { createEnginePages } from './oidc/pages.ts';
-import { checkClientMetadata, createProvider } from './oidc/provider.ts';
+import { loadPairwiseSalt } from './oidc/pairwise.ts';
+import { checkClientMetadata, createProvider, SCOPES } from './oidc/provider.ts';
 import { grantScripts, RedisArtifacts } from './oidc/redis-grants.ts';
+import { Resources } from './oidc/resources.ts';
 import { SessionsAndGrants } from './oidc/sessions-and-grants.ts';
 import { SqlArtifacts } from './oidc/sql-grants.ts';
 import { Trail } from './oidc/trail.ts';
+import { wellKnownRoutes } from './oidc/well-known.ts';
 import { homeRoutes } from './portal/home.ts';
+import { PortalSessions, portalClient } from './portal/portal-session.ts';
+import { securityRoutes } from './portal/security.ts';
 import { createSetupLink, setupRoutes } from './portal/setup.ts';
-import { asUnavailable, Database, isOutage } from './storage/database.ts';
+import { asUnavailable, Database, type EntityManager, isOutage } from './storage/database.ts';
 import { OneTime } from './storage/one-time.ts';
 import { openRedis, type RedisConnection } from './storage/redis.ts';
 
@@ -138,13 +148,21 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const lockout = new Lockout({ database, settings: settings.limits });
   const { switchedOff } = settings.limits;
   const budgets = new Budgets({ database, switchedOff });
+  const shortCodes = new ShortCodes(queue);
+  const totp = new Totp({ database, seal, issuer: settings.factors.totpIssuer });
+  const recoveryCodes = new RecoveryCodes({ database, shortCodes, perSet: settings.factors.recoveryCodes });
+  const { issuer, productName } = settings;
+  const passkeys = new Passkeys({ database, oneTime, issuer, productName });
   const mailed = new MailedSecrets({
-    ...{ database, seal, lockout, shortCodes: new ShortCodes(queue) },
+    ...{ database, seal, lockout, shortCodes },
     settings: { ...settings.mailed, switchedOff },
   });
+  const otherWays = mailAsWayIn;
+  const factors = new Factors({ database, passwords, totp, passkeys, recoveryCodes, mailed, otherWays });
   const roles = new Roles({ database, audit });
   const clients = new Clients({ database, audit });
   const consents = new Consents({ database, audit });
+  const resources = new Resources(settings.resources);
   const keys = new Keys({ database, audit, seal });
   const artifacts = redis
     ? new RedisArtifacts(redis)
@@ -175,13 +193,14 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       issuer: settings.issuer,
       signingKeys: await keys.listSigningKeys(),
       cookieKeys: await keys.listCookieKeys(),
+      pairwiseSalt: await loadPairwiseSalt({ database, seal }),
+      dpopNonceSecret: seal.deriveKey('dpop nonce'),
       ttl: settings.ttl,
+      protocol: settings.protocol,
       locales: locales.available.map((one) => one.tag),
-      accounts,
-      clients,
-      consents,
-      grants,
+      ...{ accounts, clients, consents, resources, grants, lockout, budgets, naming, log },
       pages: enginePages,
+      devicePages: createDevicePages({ pages, enginePages, resources, ownScopes: SCOPES }),
       notifyLogout,
       fetch: guardedFetch,
     });
@@ -214,11 +233,17 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   });
   const interactionParts = {
     ...{ engine, pages, csrf, accounts, passwords, lockout, consents, audit, trail, knownAccounts, naming },
-    ...{ database, oneTime, mailed, notifications, budgets, sessionsAndGrants },
+    ...{ resources, database, oneTime, mailed, notifications, budgets, sessionsAndGrants, factors, totp, recoveryCodes },
     ...{ issuer: settings.issuer, registration: settings.registration },
     answerFloorMs: settings.limits.answerFloorMs,
     answerJitterMs: settings.limits.answerJitterMs,
     rememberDays: Math.round(settings.ttl.sessionIdleRemembered / 86_400),
+  };
+
+  const sessions = new PortalSessions({ engine, accounts, oneTime, naming, issuer });
+  const securityParts = {
+    ...{ sessions, accounts, passwords, totp, recoveryCodes, factors, grants, notifications, oneTime, audit, database },
+    ...{ pages, csrf, freshProof: settings.ttl.freshProof },
   };
 
   /** In this order in front of the engine's routes. */
@@ -230,6 +255,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       resetRoutes(interactionParts),
       linkRoutes(interactionParts),
       notMeRoutes(interactionParts),
+      securityRoutes(securityParts),
+      wellKnownRoutes(),
     ];
     return [
       requestLog(log),
@@ -290,7 +317,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     prepareEngine,
     async prepare() {
       await prepareEngine();
-      await clients.declare(settings.clients, secrets.clientSecrets);
+      await clients.declare([...settings.clients, portalClient(issuer)], secrets.clientSecrets);
     },
     handle: engine.handle,
     isHealthy,
@@ -309,6 +336,15 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       await database.close();
     },
   };
+}
+
+/** Whoever reads the mail of a proven address can sign in with a mailed code. */
+async function mailAsWayIn(accountId: string, em: EntityManager): Promise<readonly OtherWay[]> {
+  const rows = await em.execute<object[]>(
+    'select 1 as one from account where id = ? and email is not null and email_verified_at is not null',
+    [accountId],
+  );
+  return rows.length === 1 ? [{ kind: 'mail' }] : [];
 }
 
 /** `/livez`: the process is up. `/readyz`: it can serve (requirements X8). */

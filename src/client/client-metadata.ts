@@ -2,6 +2,9 @@
 // The protocol's own rules (redirect URIs, algorithms, combinations) are checked by the engine; here every name and size is.
 import { z } from 'zod';
 
+/** FAPI 2.0 Security Profile. */
+export const FAPI_PROFILE = 'fapi2';
+
 const text = (most: number) => z.string().trim().min(1).max(most);
 const uri = z.string().max(2048);
 const uris = z.array(uri).max(100);
@@ -11,7 +14,10 @@ export const clientMetadataSchema = z.strictObject({
   client_id: z
     .string()
     .regex(/^[\x21-\x7e]{1,200}$/, 'visible ASCII without spaces, at most 200')
+    // Names the document that describes a client: whoever could register one would be taken for its owner.
+    .regex(/^(?!https:\/\/)/i, 'an https URL is the id of a client metadata document')
     .optional(),
+  client_id_issued_at: z.int().min(0).optional(),
   client_name: text(200).optional(),
   client_uri: uri.optional(),
   logo_uri: uri.optional(),
@@ -24,6 +30,7 @@ export const clientMetadataSchema = z.strictObject({
   initiate_login_uri: uri.optional(),
   grant_types: names.optional(),
   response_types: names.optional(),
+  response_modes: names.optional(),
   scope: text(2000).optional(),
   token_endpoint_auth_method: z
     .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'])
@@ -33,6 +40,7 @@ export const clientMetadataSchema = z.strictObject({
   userinfo_signed_response_alg: text(20).optional(),
   introspection_signed_response_alg: text(20).optional(),
   request_object_signing_alg: text(20).optional(),
+  require_signed_request_object: z.boolean().optional(),
   jwks: z.object({ keys: z.array(z.record(z.string(), z.unknown())).max(20) }).optional(),
   jwks_uri: uri.optional(),
   subject_type: z.enum(['public', 'pairwise']).optional(),
@@ -50,9 +58,21 @@ export const clientMetadataSchema = z.strictObject({
   latchkey_pkce_optional: z.boolean().optional(),
   /** Origins of browser code that may call token, userinfo and revocation; redirect URIs' origins count anyway. */
   latchkey_cors_origins: uris.optional(),
+  /** Seconds that its access tokens live, where the resource says nothing. */
+  latchkey_access_token_ttl: z.int().min(30).max(86_400).optional(),
+  /** Rules beyond the ordinary ones that it agrees to be held to. */
+  latchkey_profile: z.literal(FAPI_PROFILE).optional(),
+  /** May use implicit and hybrid response types where the deployment allows them for tests. */
+  latchkey_test_client: z.boolean().optional(),
+  /** Registered itself by the protocol (RFC 7591). */
+  latchkey_registered: z.boolean().optional(),
+  /** Can do nothing until an administrator takes this member away. */
+  latchkey_quarantined: z.boolean().optional(),
 });
 
 export type ClientMetadata = z.infer<typeof clientMetadataSchema>;
 
-/** Names of ours that the engine must carry along. */
-export const EXTRA_CLIENT_METADATA = ['latchkey_first_party', 'latchkey_pkce_optional', 'latchkey_cors_origins'];
+/** Members of ours that the engine must carry along. */
+export const EXTRA_CLIENT_METADATA = Object.keys(clientMetadataSchema.shape).filter((name) =>
+  name.startsWith('latchkey_'),
+);

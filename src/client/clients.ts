@@ -31,6 +31,8 @@ const FIND = {
 const CACHE_MS = 1000;
 const CACHE_MOST = 1000;
 const SHORTEST_SECRET = 16;
+/** Of members that are ours and no registered names. */
+const OWN_PREFIX = 'latchkey_';
 
 export class Clients {
   readonly #database: Database;
@@ -132,6 +134,44 @@ export class Clients {
     return this.get(clientId);
   }
 
+  /**
+   * Stores a client that registers or changes itself by the protocol (RFC 7591, RFC 7592). Members of ours are neither taken from it nor
+   * lost by it.
+   * @param registered as the engine has checked it, without the secret
+   * @throws InvalidRequest when a member is too long, Conflict for a client of the settings
+   */
+  async saveRegistered(
+    clientId: string,
+    registered: unknown,
+    options: { readonly secret: string | undefined; readonly isQuarantined: boolean },
+    cause: Cause,
+  ): Promise<void> {
+    const parsed = parseMetadata(registered);
+    const metadata = Object.fromEntries(Object.entries(parsed).filter(([name]) => !name.startsWith(OWN_PREFIX)));
+    await this.#database.transaction(async (em) => {
+      const row = await em.findOne(Client, { clientId });
+      if (row?.source === 'yaml') throw declaredConflict();
+      const own = row
+        ? Object.entries(row.metadata).filter(([name]) => name.startsWith(OWN_PREFIX))
+        : [['latchkey_registered', true], ...(options.isQuarantined ? [['latchkey_quarantined', true]] : [])];
+      const whole: ClientMetadata = { ...metadata, ...Object.fromEntries(own), client_id: clientId };
+      const now = new Date();
+      if (row) await em.nativeUpdate(Client, { clientId }, { metadata: whole, updatedAt: now });
+      else {
+        await em
+          .persist(em.create(Client, { clientId, metadata: whole, source: 'database', createdAt: now, updatedAt: now }))
+          .flush();
+      }
+      if (options.secret !== undefined) {
+        await em.execute('delete from client_secret where client_id = ?', [clientId]);
+        await addSecret(em, clientId, options.secret);
+      }
+      const action = row ? 'client.update' : 'client.register';
+      await this.#audit.record({ ...cause, action, target: { kind: 'client', id: clientId } }, em);
+    });
+    this.#cache.delete(clientId);
+  }
+
   /** A new secret. The old ones go on working for `overlap` seconds. @returns the secret in clear, this once */
   async rotateSecret(clientId: string, overlap: number, cause: Cause): Promise<string> {
     const client = await this.#getOwn(clientId);
@@ -210,11 +250,7 @@ export class Clients {
 
   async #getOwn(clientId: string): Promise<RegisteredClient> {
     const client = await this.get(clientId);
-    if (client.source === 'yaml') {
-      throw new Conflict('This client is declared in the settings and changes there only.', {
-        code: 'client-declared',
-      });
-    }
+    if (client.source === 'yaml') throw declaredConflict();
     return client;
   }
 
@@ -246,6 +282,10 @@ export function isClientSecret(clientId: string, hashes: readonly string[], pres
 function newClientId(): string {
   const id = randomToken(16);
   return id.startsWith('-') ? newClientId() : id;
+}
+
+function declaredConflict(): Conflict {
+  return new Conflict('This client is declared in the settings and changes there only.', { code: 'client-declared' });
 }
 
 function hashSecret(clientId: string, secret: string): string {

@@ -90,6 +90,29 @@ export interface ConsentModel {
   readonly redirectHost: string;
 }
 
+/** Forms of the device pages carry the engine's own token against foreign forms. */
+export interface DeviceModel {
+  readonly action: string;
+  readonly xsrf: string;
+  /** Fills the code in. */
+  readonly code: string;
+  /** Seconds until the next try. */
+  readonly retryAfter?: number;
+  readonly errors: FormProblems;
+}
+
+export interface DeviceConfirmModel {
+  readonly action: string;
+  readonly xsrf: string;
+  readonly client: ClientModel;
+  /** To be compared with what the device shows, and written in the same way. */
+  readonly code: string;
+  readonly scopes: readonly ScopeModel[];
+  readonly offlineAccess: boolean;
+  /** Where the code was asked for. */
+  readonly request: { readonly network: string; readonly userAgent: string; readonly minutesAgo: number };
+}
+
 export interface SelectAccountModel {
   readonly client: ClientModel | null;
   readonly action: string;
@@ -241,4 +264,35 @@ export interface LinkModel {
 export interface NotMeModel {
   readonly action: string;
   readonly isDone: boolean;
+}
+
+export interface SecondFactorModel {
+  readonly client: ClientModel | null;
+  readonly action: string;
+  readonly method: 'totp' | 'recovery-code';
+  readonly others: readonly { readonly method: 'totp' | 'recovery-code'; readonly url: string }[];
+  /** Posted by "not you?". */
+  readonly switchAction: string;
+  /** Seconds. */
+  readonly retryAfter?: number;
+  readonly errors: FormProblems;
+}
+
+/** Of the page `account-security`. */
+export interface SecurityModel {
+  readonly stage: 'overview' | 'password' | 'authenticator' | 'codes';
+  readonly hasPassword: boolean;
+  readonly hasAuthenticator: boolean;
+  /** Left. */
+  readonly recoveryCodes: number;
+  /** Independent ways to sign in. */
+  readonly waysIn: number;
+  readonly minLength: number;
+  /** Sentences. */
+  readonly rules: readonly string[];
+  /** `qr` is an SVG of our own. */
+  readonly authenticator: { readonly secret: string; readonly qr: string } | null;
+  /** In clear, this once. */
+  readonly newCodes: readonly string[] | null;
+  readonly errors: FormProblems;
 }

@@ -4,14 +4,12 @@ import { z } from 'zod';
 import { Forbidden } from '../errors.ts';
 import { parseForm } from '../http/form.ts';
 import type { ConsentModel } from '../http/page-model.ts';
-import { accountView, type Interaction, type InteractionParts, origin, text } from './interaction.ts';
+import { askedScopes } from '../oidc/asked-scopes.ts';
+import { SCOPES } from '../oidc/provider.ts';
+import { accountView, type Interaction, type InteractionParts, origin } from './interaction.ts';
 import { finishConsent, finishDenied } from './result.ts';
 
 const FORM = z.strictObject({ decision: z.enum(['allow', 'deny']) });
-/** What a scope lets a client do rather than see; everything else is information about the person. */
-const ACTING = new Set(['offline_access']);
-/** Said in other words on the page, or too technical to say at all. */
-const UNSPOKEN = new Set(['openid', 'offline_access']);
 
 interface Missing {
   readonly missingOIDCScope?: string[];
@@ -23,9 +21,12 @@ export async function showConsent(ctx: Context, parts: InteractionParts, interac
   const { details, uid, client } = interaction;
   const account = requireAccount(interaction);
   const missing = details.prompt.details as Missing;
-  const requested = (text(details.params['scope']) ?? '').split(' ').filter((scope) => scope !== '');
   const known = await parts.consents.find(account.subject, interaction.clientId);
-  const isNew = new Set(missing.missingOIDCScope ?? []);
+  const isNew = (scope: string, resource?: string): boolean => {
+    const missed = resource === undefined ? missing.missingOIDCScope : missing.missingResourceScopes?.[resource];
+    return known !== null && (missed ?? []).includes(scope);
+  };
+  const scopes = askedScopes({ params: details.params, ownScopes: SCOPES, resources: parts.resources }, isNew);
   const engineClient = await parts.engine.provider.Client.find(interaction.clientId);
   const model: ConsentModel = {
     client: {
@@ -38,10 +39,8 @@ export async function showConsent(ctx: Context, parts: InteractionParts, interac
       firstParty: engineClient?.['latchkey_first_party'] === true,
     },
     account: { ...accountView(account), switchUrl: `/interaction/${uid}/switch` },
-    scopes: requested
-      .filter((scope) => !UNSPOKEN.has(scope))
-      .map((name) => ({ name, group: ACTING.has(name) ? 'do' : 'see', isNew: known !== null && isNew.has(name) })),
-    offlineAccess: requested.includes('offline_access'),
+    scopes,
+    offlineAccess: scopes.some((scope) => scope.name === 'offline_access'),
     isAgain: known !== null,
     action: `/interaction/${uid}/consent`,
     redirectHost: client?.host ?? '',

@@ -14,6 +14,7 @@ import { requestId } from '../http/request-id.ts';
 import { type ClientView, clientView } from '../oidc/client-view.ts';
 import type { Consents } from '../oidc/consents.ts';
 import type { Engine } from '../oidc/engine.ts';
+import type { Resources } from '../oidc/resources.ts';
 import type { Trail } from '../oidc/trail.ts';
 import type { KnownAccounts } from './known-accounts.ts';
 
@@ -25,6 +26,7 @@ export interface InteractionParts {
   readonly passwords: Passwords;
   readonly lockout: Lockout;
   readonly consents: Consents;
+  readonly resources: Resources;
   readonly audit: Audit;
   readonly trail: Trail;
   readonly knownAccounts: KnownAccounts;

@@ -9,7 +9,7 @@ import { clientNetwork } from '../http/client-address.ts';
 import { parseForm } from '../http/form.ts';
 import type { LoginModel } from '../http/page-model.ts';
 import { accountView, type Interaction, type InteractionParts, origin, text } from './interaction.ts';
-import { finishLogin } from './result.ts';
+import { completeFirstFactor, type SignInParts } from './sign-in.ts';
 
 const FORM = z.strictObject({
   login: z.string().max(2000),
@@ -60,7 +60,7 @@ export function showLogin(ctx: Context, parts: InteractionParts, interaction: In
   });
 }
 
-export async function submitLogin(ctx: Context, parts: InteractionParts, interaction: Interaction): Promise<void> {
+export async function submitLogin(ctx: Context, parts: SignInParts, interaction: Interaction): Promise<void> {
   const form = parseForm(ctx, FORM);
   const signedIn = wantsOtherAccount(interaction) ? null : interaction.account;
   // Where the page already names the account, what the form says about it is not asked.
@@ -73,12 +73,7 @@ export async function submitLogin(ctx: Context, parts: InteractionParts, interac
     showLogin(ctx, parts, interaction, outcome);
     return;
   }
-  await finishLogin(ctx, parts.engine, {
-    subject: outcome.account.subject,
-    amr: ['pwd'],
-    acr: 'urn:latchkey:aal1',
-    remember,
-  });
+  await completeFirstFactor(ctx, parts, interaction, outcome.account, { method: 'password' }, remember);
 }
 
 async function check(
@@ -113,9 +108,6 @@ async function check(
     return { status: 422, login, remember, problem: 'mismatch' };
   }
   await attempt.succeed();
-  await parts.accounts.noteSignIn(account.id, network);
-  await parts.audit.record({ ...event, reason: 'password' });
-  parts.knownAccounts.remember(ctx, account);
   return { account };
 }
 

@@ -13,7 +13,7 @@ import type { MailedCodeModel } from '../http/page-model.ts';
 import { type Interaction, origin } from './interaction.ts';
 import { showLogin } from './login.ts';
 import { beginMailed, codedMessage, type MailedParts, maskTyped } from './mailed.ts';
-import { finishLogin } from './result.ts';
+import { completeFirstFactor, type SignInParts } from './sign-in.ts';
 
 const REQUEST_FORM = z.strictObject({
   login: z.string().max(2000),
@@ -38,7 +38,11 @@ export function isMailCodeRequest(ctx: Context): boolean {
   return body?.method === 'mail-code';
 }
 
-export async function requestMailCode(ctx: Context, parts: MailedParts, interaction: Interaction): Promise<void> {
+export async function requestMailCode(
+  ctx: Context,
+  parts: MailedParts & SignInParts,
+  interaction: Interaction,
+): Promise<void> {
   const { login, remember: box } = parseForm(ctx, REQUEST_FORM);
   const form = { login, remember: box === 'on' };
   const draft = await withFloor(parts.answerFloorMs, parts.answerJitterMs, async () => {
@@ -76,7 +80,7 @@ export async function requestMailCode(ctx: Context, parts: MailedParts, interact
 
 export async function showMailCode(
   ctx: Context,
-  parts: MailedParts,
+  parts: MailedParts & SignInParts,
   interaction: Interaction,
   requestId: string,
   problem?: { readonly status: number; readonly key: string; readonly retryAfter?: number },
@@ -102,7 +106,7 @@ export async function showMailCode(
 
 export async function submitMailCode(
   ctx: Context,
-  parts: MailedParts,
+  parts: MailedParts & SignInParts,
   interaction: Interaction,
   requestId: string,
 ): Promise<void> {
@@ -121,7 +125,11 @@ export async function submitMailCode(
 }
 
 /** The button behind the mailed link, in the browser that asked. */
-export async function submitMailLink(ctx: Context, parts: MailedParts, interaction: Interaction): Promise<void> {
+export async function submitMailLink(
+  ctx: Context,
+  parts: MailedParts & SignInParts,
+  interaction: Interaction,
+): Promise<void> {
   const { token } = parseForm(ctx, LINK_FORM);
   const signIn = prepareSignIn(ctx, parts, interaction);
   const outcome = await parts.mailed.takeByLink<SignInContent>(
@@ -149,7 +157,7 @@ export async function submitMailLink(ctx: Context, parts: MailedParts, interacti
 }
 
 /** Who the proven address belongs to is decided in the transaction that takes the proof; a new account is made there as well. */
-function prepareSignIn(ctx: Context, parts: MailedParts, interaction: Interaction) {
+function prepareSignIn(ctx: Context, parts: MailedParts & SignInParts, interaction: Interaction) {
   let account: AccountRow | null = null;
   return {
     alongside: async (
@@ -175,22 +183,7 @@ function prepareSignIn(ctx: Context, parts: MailedParts, interaction: Interactio
         showLogin(ctx, parts, interaction, { status: 422, login: '', remember, problem: 'mismatch' });
         return;
       }
-      await parts.accounts.noteSignIn(account.id, clientNetwork(ctx));
-      await parts.audit.record({
-        actor: { kind: 'account', id: account.id },
-        action: 'session.start',
-        target: { kind: 'account', id: account.id },
-        clientId: interaction.clientId,
-        origin: origin(ctx),
-        reason: 'mail',
-      });
-      parts.knownAccounts.remember(ctx, account);
-      await finishLogin(ctx, parts.engine, {
-        subject: account.subject,
-        amr: ['otp'],
-        acr: 'urn:latchkey:aal1',
-        remember,
-      });
+      await completeFirstFactor(ctx, parts, interaction, account, { method: 'mail' }, remember);
     },
   };
 }
@@ -204,7 +197,12 @@ function problemOf(outcome: Exclude<CodeOutcome<object> | LinkOutcome<object>, {
   return { status: 422, key: outcome.kind === 'malformed' ? 'mailed.problem.malformed' : 'mailed.problem.wrong' };
 }
 
-async function auditFailure(ctx: Context, parts: MailedParts, interaction: Interaction, kind: string): Promise<void> {
+async function auditFailure(
+  ctx: Context,
+  parts: MailedParts & SignInParts,
+  interaction: Interaction,
+  kind: string,
+): Promise<void> {
   await parts.audit.record({
     actor: { kind: 'anonymous' },
     action: 'session.start',

@@ -14,7 +14,7 @@ import type { MailedCodeModel, RegisterModel } from '../http/page-model.ts';
 import type { EntityManager } from '../storage/database.ts';
 import { type Interaction, origin } from './interaction.ts';
 import { beginMailed, codedMessage, type MailedParts, maskTyped } from './mailed.ts';
-import { finishLogin } from './result.ts';
+import { completeSignIn, type SignInParts } from './sign-in.ts';
 
 const FORM = z.strictObject({
   email: z.string().max(1000),
@@ -150,7 +150,7 @@ export async function showVerify(
 
 export async function submitVerify(
   ctx: Context,
-  parts: MailedParts,
+  parts: MailedParts & SignInParts,
   interaction: Interaction,
   requestId: string,
 ): Promise<void> {
@@ -165,20 +165,8 @@ export async function submitVerify(
   );
   const account = registration.account();
   if (outcome.kind === 'taken' && account !== null) {
-    await parts.accounts.noteSignIn(account.id, clientNetwork(ctx));
-    await parts.audit.record({
-      actor: { kind: 'account', id: account.id },
-      action: 'session.start',
-      target: { kind: 'account', id: account.id },
-      clientId: interaction.clientId,
-      origin: origin(ctx),
-      reason: 'registration',
-    });
-    parts.knownAccounts.remember(ctx, account);
-    // The password was chosen a moment ago in this browser, and the code proves the address: one factor.
-    await finishLogin(ctx, parts.engine, {
-      ...{ subject: account.subject, amr: ['otp'], acr: 'urn:latchkey:aal1', remember: false },
-    });
+    // The code proves the address; the account is new, so nothing else can be owed.
+    await completeSignIn(ctx, parts, interaction, account, [{ method: 'mail' }], false);
     return;
   }
   if (outcome.kind === 'wait') {

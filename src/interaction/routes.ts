@@ -10,14 +10,14 @@ import { showConsent, submitConsent } from './consent.ts';
 import { accountView, type Interaction, type InteractionParts, loadInteraction } from './interaction.ts';
 import { showLogin, submitLogin } from './login.ts';
 import { isMailCodeRequest, requestMailCode, showMailCode, submitMailCode, submitMailLink } from './mail-code.ts';
-import type { MailedParts } from './mailed.ts';
 import { showRegister, showVerify, submitRegister, submitVerify } from './register.ts';
 import { finishAccountChoice, finishDenied } from './result.ts';
+import { type SecondFactorParts, showSecondFactor, submitSecondFactor } from './second-factor.ts';
 import { showSelectAccount, submitSelectAccount } from './select-account.ts';
 
 type Step = (ctx: Context, parts: InteractionParts, interaction: Interaction) => void | Promise<void>;
 
-export function interactionRoutes(parts: MailedParts): Router {
+export function interactionRoutes(parts: SecondFactorParts): Router {
   const router = new Router({ prefix: '/interaction/:uid' });
   const show = (step: Step) => async (ctx: RouterContext) => within(ctx, parts, step);
   const submit = (prompt: string | null, step: Step) => async (ctx: RouterContext) => {
@@ -59,6 +59,7 @@ export function interactionRoutes(parts: MailedParts): Router {
   for (const [path, showStep, submitStep] of [
     ['/mail-code/:requestId', showMailCode, submitMailCode],
     ['/verify/:requestId', showVerify, submitVerify],
+    ['/second-factor/:requestId', showSecondFactor, submitSecondFactor],
   ] as const) {
     const requestOf = (ctx: Context): string => String((ctx as RouterContext).params['requestId']);
     router.get(path, show(onlyAtLogin((ctx, one) => showStep(ctx, parts, one, requestOf(ctx)))));

@@ -1,25 +1,66 @@
-// The engine reads clients through here and never writes them: registration goes through src/client.
-import type { Adapter, AdapterPayload } from 'oidc-provider';
+// How the engine reads clients, and writes those that register themselves by the protocol (RFC 7591, RFC 7592). Everything about the rows is
+// src/client's; secrets reach the engine as hashes only.
+import { type Adapter, type AdapterPayload, errors, Provider } from 'oidc-provider';
 import { type Clients, needsSecret } from '../client/clients.ts';
+import { InvalidRequest } from '../errors.ts';
+import { clientNetwork } from '../http/client-address.ts';
 
-export function createClientAdapter(clients: Clients): Adapter {
-  const readOnly = async (): Promise<never> => {
-    throw new Error('clients are registered through the client room');
+/** Where a client that waits for approval may be seen: by itself, at its registration. */
+const MANAGEMENT = new Set(['registration', 'client', 'client_update', 'client_delete']);
+
+interface Parts {
+  readonly clients: Clients;
+  /** Whether a client that registers itself waits for an administrator. */
+  readonly isQuarantined: boolean;
+  /** Told of a secret that was stored as a hash and has to be in the answer to this request. */
+  readonly onNewSecret: (ctx: object, secret: string) => void;
+}
+
+export function createClientAdapter({ clients, isQuarantined, onNewSecret }: Parts): Adapter {
+  const unused = async (): Promise<never> => {
+    throw new Error('clients are not artifacts');
   };
   return {
     async find(clientId) {
       const client = await clients.find(clientId);
       if (!client) return undefined;
       const { metadata, secretHashes } = client;
-      // The engine wants a value for clients with a secret; it never compares it: see compareClientSecret in provider.ts.
+      if (metadata.latchkey_quarantined === true && !MANAGEMENT.has(Provider.ctx?.oidc.route ?? '')) {
+        if (!Provider.ctx) return undefined;
+        throw new errors.UnauthorizedClient('the client was not approved yet');
+      }
+      // The engine wants a value for clients with a secret; it never compares it: see compareClientSecret in adjustments.ts.
       const secret = needsSecret(metadata) ? { client_secret: secretHashes.join(' ') || 'none' } : {};
       return { ...metadata, ...secret, client_id: clientId } as AdapterPayload;
     },
-    upsert: readOnly,
-    destroy: readOnly,
-    consume: readOnly,
-    findByUid: readOnly,
-    findByUserCode: readOnly,
-    revokeByGrantId: readOnly,
+    async upsert(clientId, payload) {
+      const ctx = Provider.ctx;
+      if (!ctx) throw new Error('clients register by requests only');
+      const { client_secret: given, client_secret_expires_at: _, ...metadata } = payload as Record<string, unknown>;
+      // In an update the engine hands back what it was given in the place of the secret.
+      const secret = typeof given === 'string' && given !== ctx.oidc.client?.clientSecret ? given : undefined;
+      try {
+        await clients.saveRegistered(clientId, metadata, { secret, isQuarantined }, causeOf(clientId));
+      } catch (cause) {
+        if (cause instanceof InvalidRequest) throw new errors.InvalidClientMetadata(cause.message);
+        throw cause;
+      }
+      if (secret !== undefined) onNewSecret(ctx, secret);
+    },
+    async destroy(clientId) {
+      await clients.delete(clientId, causeOf(clientId));
+    },
+    consume: unused,
+    findByUid: unused,
+    findByUserCode: unused,
+    revokeByGrantId: unused,
+  };
+}
+
+function causeOf(clientId: string) {
+  const ctx = Provider.ctx;
+  return {
+    actor: { kind: 'client', id: clientId } as const,
+    ...(ctx ? { origin: { network: clientNetwork(ctx), userAgent: ctx.get('user-agent') || undefined } } : {}),
   };
 }

@@ -1,6 +1,8 @@
 // When the engine has to ask a person something: the library's own checks, an account chooser in front, and ours for accounts that may no
-// longer sign in and for native apps, which anybody on the device can imitate (RFC 8252, 8.6).
-import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+// longer sign in, for sign-ins that are weaker than a client asks (OIDC Core 5.5.1.1, RFC 9470), and for native apps, which anybody on the
+// device can imitate (RFC 8252, 8.6).
+import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import { type AcrRequest, ASSURANCE_LEVELS, requestedAcr, satisfies } from './assurance.ts';
 
 const { base, Check, Prompt } = interactionPolicy;
 type Policy = ReturnType<typeof base>;
@@ -11,7 +13,16 @@ interface AccountChoice {
   readonly accountId: string | null;
 }
 
-export function createInteractionPolicy(): Policy {
+export interface InteractionPolicyParts {
+  /**
+   * Whether an account could sign in as strongly as one of these levels: then it is asked to when a client would like it. Without an answer
+   * only those are asked again whose client insists.
+   * @param accountId the engine's
+   */
+  readonly canReach?: (accountId: string, levels: readonly string[]) => Promise<boolean>;
+}
+
+export function createInteractionPolicy(parts: InteractionPolicyParts = {}): Policy {
   const policy = base();
   policy.add(new Prompt({ name: 'select_account', requestable: true }), 0);
 
@@ -28,6 +39,18 @@ export function createInteractionPolicy(): Policy {
       return choice !== undefined && !isLoggedIn(ctx) && choice.accountId !== ctx.oidc.session?.accountId;
     }),
   );
+  // The library's two know no levels: a stronger sign-in than the one asked for would not do.
+  login?.checks.remove('essential_acrs');
+  login?.checks.remove('essential_acr');
+  login?.checks.add(
+    new Check(
+      'acr',
+      'the sign-in is not as strong as the client asks',
+      'login_required',
+      (ctx) => needsStronger(ctx, parts),
+      ({ oidc }) => ({ acr: requestedAcr(oidc.params ?? {}) }),
+    ),
+  );
 
   const consent = policy.get('consent');
   consent?.checks.remove('native_client_prompt');
@@ -40,6 +63,30 @@ export function createInteractionPolicy(): Policy {
     }),
   );
   return policy;
+}
+
+/** @throws errors.UnmetAuthenticationRequirements when what the client insists on cannot be, or was not done when it was asked for */
+async function needsStronger(ctx: KoaContextWithOIDC, { canReach }: InteractionPolicyParts): Promise<boolean> {
+  const { oidc } = ctx;
+  const request = requestedAcr(oidc.params ?? {});
+  if (!request || isMet(oidc.session?.acr, request)) return false;
+  if (request.isEssential) {
+    if (isLoggedIn(ctx) || !isPossible(request)) {
+      throw new errors.UnmetAuthenticationRequirements('the sign-in cannot be as strong as the client asks');
+    }
+    return true;
+  }
+  const accountId = oidc.session?.accountId;
+  if (accountId === undefined || isLoggedIn(ctx) || oidc.prompts.has('none') || !isPossible(request)) return false;
+  return (await canReach?.(accountId, request.values)) ?? false;
+}
+
+function isMet(acr: string | undefined, request: AcrRequest): boolean {
+  return request.values.some((value) => satisfies(acr, value));
+}
+
+function isPossible(request: AcrRequest): boolean {
+  return request.values.some((value) => satisfies(ASSURANCE_LEVELS.at(-1), value));
 }
 
 function textOf(value: unknown): string {

@@ -5,37 +5,33 @@ import Provider, {
   type Client as EngineClient,
   type ClientMetadata as EngineMetadata,
   type ErrorOut,
+  errors,
   type KoaContextWithOIDC,
 } from 'oidc-provider';
+import type { Settings } from '../../config/settings.ts';
 import type { Accounts } from '../account/accounts.ts';
 import { CLAIMS_BY_SCOPE } from '../account/claims.ts';
-import { EXTRA_CLIENT_METADATA } from '../client/client-metadata.ts';
-import { type Clients, isClientSecret } from '../client/clients.ts';
+import type { Clients } from '../client/clients.ts';
+import type { Budgets } from '../credential/budget.ts';
+import type { Lockout } from '../credential/lockout.ts';
+import type { CookieNaming } from '../http/browser.ts';
+import type { Log } from '../log.ts';
+import { adjustEngine } from './adjustments.ts';
+import { ASSURANCE_LEVELS } from './assurance.ts';
 import { createClientAdapter } from './client-adapter.ts';
+import { followClientKeys } from './client-keys.ts';
+import { clientPolicy, FAPI_ALGORITHMS } from './client-policy.ts';
 import type { Consents } from './consents.ts';
+import { type DevicePages, deviceFlow, guardDeviceFlow, prefillUserCode } from './device-flow.ts';
+import { loadExistingGrant } from './existing-grant.ts';
 import { createFindAccount } from './find-account.ts';
 import type { GrantStorage } from './grant-adapter.ts';
-import { createInteractionPolicy } from './interaction-policy.ts';
+import { createInteractionPolicy, type InteractionPolicyParts } from './interaction-policy.ts';
 import type { PrivateKey } from './keys.ts';
-
-/** Lifetimes in seconds; the numbers and their names are those of requirements T1 to T4 and S2. */
-export interface EngineLifetimes {
-  readonly accessToken: number;
-  readonly idToken: number;
-  readonly authorizationCode: number;
-  readonly clientCredentials: number;
-  readonly pushedRequest: number;
-  readonly deviceCode: number;
-  readonly interaction: number;
-  readonly refreshTokenIdle: number;
-  readonly refreshTokenIdleRemembered: number;
-  readonly refreshTokenFamily: number;
-  readonly refreshTokenFamilyRemembered: number;
-  readonly sessionIdle: number;
-  readonly sessionAbsolute: number;
-  readonly sessionIdleRemembered: number;
-  readonly sessionAbsoluteRemembered: number;
-}
+import { pairwiseSubject } from './pairwise.ts';
+import { cleanRegistrationAnswers, noteNewSecret, registrationFeatures } from './registration.ts';
+import type { Resources } from './resources.ts';
+import { type EngineLifetimes, lifetimes, noteRemembered } from './token-life.ts';
 
 /** The engine's pages, drawn by us: `form` is the engine's own form with its token, to be printed raw. */
 export interface EnginePages {
@@ -48,35 +44,60 @@ export interface EngineParts {
   readonly issuer: string;
   readonly signingKeys: readonly PrivateKey[];
   readonly cookieKeys: readonly string[];
+  /** Never changes: see pairwise.ts. */
+  readonly pairwiseSalt: string;
+  /** 32 bytes, the same in every process. */
+  readonly dpopNonceSecret: Buffer;
   readonly ttl: EngineLifetimes;
+  readonly protocol: Settings['protocol'];
   readonly locales: readonly string[];
   readonly accounts: Accounts;
   readonly clients: Clients;
   readonly consents: Consents;
+  readonly resources: Resources;
   readonly grants: GrantStorage;
+  readonly lockout: Lockout;
+  readonly budgets: Budgets;
   readonly pages: EnginePages;
+  readonly devicePages: DevicePages;
+  readonly naming: CookieNaming;
+  readonly interactionPolicy?: InteractionPolicyParts;
   /** Tells an app that a session ended, off the request path. */
   readonly notifyLogout: (clientId: string, subject: string, sid: string | undefined) => Promise<void>;
-  /** `fetch` for the engine's own outgoing calls (jwks_uri, back-channel logout, sector identifiers). */
+  /** `fetch` for the engine's own outgoing calls (jwks_uri, back-channel logout, sector identifiers, metadata documents). */
   readonly fetch: NonNullable<Configuration['fetch']>;
+  readonly log: Log;
 }
 
 export const SCOPES = ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'];
 const SIGNING = ['RS256', 'ES256', 'EdDSA'] as const;
-/** Grants outlive the longest family of refresh tokens and are prolonged when they are used again. */
-const GRANT_MARGIN = 30 * 24 * 60 * 60;
+/** What clients sign with. Ed25519 is the other name of EdDSA with that curve (RFC 9864); libraries send either. */
+const CLIENT_SIGNING = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'] as const;
+/** For clients that may have them; see client-policy.ts. */
+const TEST_RESPONSE_TYPES = [
+  'id_token',
+  'id_token token',
+  'code id_token',
+  'code token',
+  'code id_token token',
+] as const;
 
 export function createProvider(parts: EngineParts): Provider {
-  const { issuer, ttl } = parts;
+  const { issuer, protocol, resources, ttl } = parts;
   const isSecure = issuer.startsWith('https:');
-  const clientAdapter = createClientAdapter(parts.clients);
+  const clientAdapter = createClientAdapter({
+    clients: parts.clients,
+    isQuarantined: protocol.clientRegistrationApproval,
+    onNewSecret: noteNewSecret,
+  });
   const cookie = { httpOnly: true, sameSite: 'lax', path: '/', signed: true, secure: isSecure } as const;
-  const grantTtl = ttl.refreshTokenFamilyRemembered + GRANT_MARGIN;
+  const checking: Checking = { isOn: false };
 
   const configuration: Configuration = {
     adapter: (model: string) => (model === 'Client' ? clientAdapter : parts.grants.adapter(model)),
-    acrValues: ['urn:latchkey:aal1'],
+    acrValues: [...ASSURANCE_LEVELS],
     allowOmittingSingleRegisteredRedirectUri: true,
+    assertJwtClientAuthClaimsAndHeader: (ctx, claims, header) => assertClientAssertion(ctx, issuer, claims, header),
     claims: { ...mutable(CLAIMS_BY_SCOPE), acr: null, amr: null, auth_time: null, iss: null, sid: null },
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
     clientBasedCORS: (_ctx, origin, client) => allowsOrigin(origin, client),
@@ -98,25 +119,65 @@ export function createProvider(parts: EngineParts): Provider {
       long: cookie,
       short: { httpOnly: true, sameSite: 'lax', signed: true, secure: isSecure },
     },
-    discovery: { ui_locales_supported: [...parts.locales], claims_locales_supported: undefined },
+    discovery: {
+      claims_locales_supported: undefined,
+      introspection_endpoint_auth_methods_supported: [
+        'client_secret_basic',
+        'client_secret_post',
+        'private_key_jwt',
+        'none',
+      ],
+      introspection_endpoint_auth_signing_alg_values_supported: [...CLIENT_SIGNING],
+      prompt_values_supported: ['none', 'login', 'consent', 'select_account'],
+      request_parameter_supported: false,
+      revocation_endpoint_auth_methods_supported: [
+        'client_secret_basic',
+        'client_secret_post',
+        'private_key_jwt',
+        'none',
+      ],
+      revocation_endpoint_auth_signing_alg_values_supported: [...CLIENT_SIGNING],
+      ui_locales_supported: [...parts.locales],
+    },
     enabledJWA: {
-      clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+      clientAuthSigningAlgValues: [...CLIENT_SIGNING],
+      requestObjectSigningAlgValues: [...CLIENT_SIGNING],
       idTokenSigningAlgValues: [...SIGNING],
       userinfoSigningAlgValues: [...SIGNING],
       introspectionSigningAlgValues: [...SIGNING],
-      dPoPSigningAlgValues: ['ES256', 'EdDSA'],
+      dPoPSigningAlgValues: ['ES256', 'EdDSA', 'Ed25519'],
     },
     expiresWithSession: (_ctx, token) => !token.scopes.has('offline_access'),
-    extraClientMetadata: { properties: EXTRA_CLIENT_METADATA, validator: () => undefined },
-    extraTokenClaims: () => undefined,
+    extraClientMetadata: clientPolicy({
+      isDeviceGrantOpen: protocol.clientRegistration === 'token' || protocol.clientRegistrationApproval,
+    }),
+    extraTokenClaims: (ctx) => signInClaims(ctx),
     features: {
       devInteractions: { enabled: false },
       backchannelLogout: { enabled: true },
       claimsParameter: { enabled: true },
       clientCredentials: { enabled: true },
+      deviceFlow: deviceFlow(parts.devicePages),
+      dPoP: { enabled: true, nonceSecret: parts.dpopNonceSecret, requireNonce: () => false },
+      fapi: {
+        enabled: true,
+        profile: (_ctx, client) => (client?.['latchkey_profile'] === 'fapi2' ? '2.0' : undefined),
+      },
       introspection: {
         enabled: true,
-        allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId,
+        allowedPolicy: (_ctx, client, token) =>
+          token.clientId === client.clientId || resources.isServedBy((token as { aud?: unknown }).aud, client.clientId),
+      },
+      jwtIntrospection: { enabled: true },
+      jwtUserinfo: { enabled: true },
+      pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: false },
+      requestObjects: { enabled: protocol.requestObjects },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: (_ctx, _client, oneOf) => oneOf,
+        getResourceServerInfo: (ctx, indicator, client) => resources.serverInfo(ctx, indicator, client),
+        // Who asked for exactly one resource means it, also where the token request does not say so again (RFC 8707, 2.2).
+        useGrantedResource: (_ctx, source) => typeof (source as { resource?: unknown }).resource === 'string',
       },
       revocation: {
         enabled: true,
@@ -128,14 +189,15 @@ export function createProvider(parts: EngineParts): Provider {
         logoutSource: (ctx, form) => parts.pages.logout(ctx, form),
         postLogoutSuccessSource: (ctx) => parts.pages.loggedOut(ctx),
       },
-      pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: false },
-      dPoP: { enabled: true },
-      resourceIndicators: { enabled: false },
       userinfo: { enabled: true },
+      ...registrationFeatures(protocol, parts.budgets),
     },
     fetch: parts.fetch,
     findAccount: createFindAccount(parts.accounts),
-    interactions: { policy: createInteractionPolicy(), url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+    interactions: {
+      policy: createInteractionPolicy(parts.interactionPolicy),
+      url: (_ctx, interaction) => `/interaction/${interaction.uid}`,
+    },
     issueRefreshToken: async (ctx, client, token) => {
       if (!client.grantTypeAllowed('refresh_token') || !token.scopes.has('offline_access')) return false;
       await noteRemembered(ctx, token);
@@ -143,49 +205,92 @@ export function createProvider(parts: EngineParts): Provider {
     },
     jwks: { keys: parts.signingKeys.map((key) => ({ ...key })) },
     loadExistingGrant: (ctx) => loadExistingGrant(ctx, parts.consents, ttl.refreshTokenFamilyRemembered),
+    pairwiseIdentifier: (_ctx, accountId, client) =>
+      pairwiseSubject(parts.pairwiseSalt, String(client.sectorIdentifier ?? client.clientId), accountId),
     pkce: { required: (_ctx, client) => client['latchkey_pkce_optional'] !== true },
     renderError: (ctx, out, error) => parts.pages.renderError(ctx, out, error),
-    responseTypes: ['code'],
+    responseTypes: ['code', ...(protocol.testResponseTypes ? TEST_RESPONSE_TYPES : [])],
     revokeGrantPolicy: (ctx) => !(ctx.oidc.route === 'revocation' && ctx.oidc.entities.AccessToken),
-    rotateRefreshToken: true,
+    // Sender-constrained tokens cannot be used by a thief, and rotation loses them when an answer gets lost (FAPI 2.0, 5.3.2.1).
+    rotateRefreshToken: (ctx) => ctx.oidc.isFapi('2.0') === undefined,
     scopes: SCOPES,
-    sectorIdentifierUriValidate: () => true,
-    subjectTypes: ['public'],
-    ttl: {
-      AccessToken: () => ttl.accessToken,
-      AuthorizationCode: () => ttl.authorizationCode,
-      ClientCredentials: () => ttl.clientCredentials,
-      DeviceCode: () => ttl.deviceCode,
-      Grant: () => grantTtl,
-      IdToken: () => ttl.idToken,
-      Interaction: () => ttl.interaction,
-      RefreshToken: (ctx, token) => refreshTokenTtl(ctx, token, ttl),
-      Session: (_ctx, session) => sessionTtl(session, ttl),
-    },
+    // Looked at when a client is registered, not at every use: that would make us depend on somebody else's server.
+    sectorIdentifierUriValidate: () => checking.isOn || WRITING.has(Provider.ctx?.oidc.route ?? ''),
+    subjectTypes: ['public', 'pairwise'],
+    ttl: lifetimes(ttl),
   };
   const provider = new Provider(issuer, configuration);
   // Errors are logged with their request id by our own listeners.
   provider.silent = true;
-  Object.defineProperty(provider.Client.prototype, 'compareClientSecret', {
-    value(this: { clientId: string; clientSecret?: string }, presented: string) {
-      return isClientSecret(this.clientId, (this.clientSecret ?? '').split(' '), presented);
-    },
+  // The library builds its addresses from the request's Host (and from an absolute request target), which a stranger chooses: discovery, the
+  // way back from an interaction, and the audiences that client assertions may have would all follow it. They come from the issuer.
+  const { OIDCContext } = provider as unknown as { OIDCContext: { prototype: object } };
+  Object.defineProperty(OIDCContext.prototype, 'urlFor', {
+    value: (name: string, options?: Record<string, unknown>) => provider.urlFor(name, options),
   });
-  Object.defineProperty(provider.Client.prototype, 'backchannelLogout', {
-    value(this: { clientId: string }, subject: string, sid: string | undefined) {
-      return parts.notifyLogout(this.clientId, subject, sid);
-    },
+  checkings.set(provider, checking);
+  adjustEngine(provider, { notifyLogout: parts.notifyLogout, pushedRequestTtl: ttl.pushedRequest });
+  guardDeviceFlow(provider, {
+    accounts: parts.accounts,
+    lockout: parts.lockout,
+    budgets: parts.budgets,
+    naming: parts.naming,
+    pollInterval: protocol.devicePollInterval,
+    ttl: ttl.deviceCode,
   });
+  followClientKeys(provider, parts.log);
+  provider.use(prefillUserCode());
+  provider.use(cleanRegistrationAnswers());
   return provider;
 }
 
-/** Whether the engine accepts the metadata of a client. @throws errors.InvalidClientMetadata */
+/** Routes that write a client's metadata. */
+const WRITING: ReadonlySet<string> = new Set(['registration', 'client_update']);
+
+/** Whether metadata is being checked before it is stored. */
+interface Checking {
+  isOn: boolean;
+}
+const checkings = new WeakMap<Provider, Checking>();
+
+/** Whether the engine accepts the metadata of a client, its sector document included. @throws errors.InvalidClientMetadata */
 export async function checkClientMetadata(provider: Provider, metadata: object): Promise<void> {
   const needsPlaceholder = ['client_secret_basic', 'client_secret_post'];
   const method = (metadata as EngineMetadata).token_endpoint_auth_method ?? 'client_secret_basic';
   const secret = needsPlaceholder.includes(method) ? { client_secret: 'checked elsewhere' } : {};
   const Client = provider.Client as unknown as { validate(input: object): Promise<void> };
-  await Client.validate({ ...metadata, ...secret });
+  const checking = checkings.get(provider);
+  // The engine asks whether to look at the sector document before its first wait, so no other check can see this.
+  if (checking) checking.isOn = true;
+  let checked: Promise<void>;
+  try {
+    checked = Client.validate({ ...metadata, ...secret });
+  } finally {
+    if (checking) checking.isOn = false;
+  }
+  await checked;
+}
+
+/** FAPI 2.0 Security Profile, 5.3.2.1 and 5.4.1: the issuer alone as a text is the audience, and weak algorithms are out. */
+function assertClientAssertion(
+  ctx: KoaContextWithOIDC,
+  issuer: string,
+  claims: Record<string, unknown>,
+  header: Record<string, unknown>,
+): void {
+  if (ctx.oidc.isFapi('2.0') === undefined) return;
+  if (claims['aud'] !== issuer)
+    throw new errors.InvalidClientAuth('audience (aud) must be the issuer and nothing else');
+  if (!FAPI_ALGORITHMS.includes(String(header['alg']))) throw new errors.InvalidClientAuth('alg is not allowed');
+}
+
+/** How and when the person signed in, for APIs that ask for more than that somebody did (RFC 9068, 2.2.1; RFC 9470, 6). */
+function signInClaims(ctx: KoaContextWithOIDC): Record<string, unknown> | undefined {
+  const { AuthorizationCode, DeviceCode, RefreshToken } = ctx.oidc.entities;
+  const source = AuthorizationCode ?? DeviceCode ?? RefreshToken;
+  if (!source) return undefined;
+  const { acr, authTime, sid } = source as { acr?: string; authTime?: number; sid?: string };
+  return { acr, auth_time: authTime, sid };
 }
 
 /** Browser code may call the token endpoints from the origins of its redirect URIs and from those registered beside them. */
@@ -193,87 +298,6 @@ function allowsOrigin(origin: string, client: EngineClient): boolean {
   const registered = client['latchkey_cors_origins'];
   if (Array.isArray(registered) && registered.includes(origin)) return true;
   return (client.redirectUris ?? []).some((uri) => /^https?:/.test(uri) && URL.parse(uri)?.origin === origin);
-}
-
-/** Requests whose first refresh token belongs to a person who asked to be remembered. */
-const remembered = new WeakSet<KoaContextWithOIDC>();
-
-async function noteRemembered(ctx: KoaContextWithOIDC, source: object): Promise<void> {
-  const { sessionUid } = source as { sessionUid?: string };
-  if (sessionUid === undefined) return;
-  const session = ctx.oidc.entities.Session ?? (await ctx.oidc.provider.Session.findByUid(sessionUid));
-  if (session !== undefined && !session.transient) remembered.add(ctx);
-}
-
-interface StoredToken {
-  readonly iat?: number;
-  readonly exp?: number;
-  readonly iiat?: number;
-}
-
-/**
- * Idle life, but never beyond the family's end. Whether the person asked to be remembered is read from the session at the first token and
- * from the rotated token afterwards: only a remembered family has a life or an age beyond the ordinary ones.
- */
-function refreshTokenTtl(ctx: KoaContextWithOIDC | undefined, token: object, ttl: EngineLifetimes): number {
-  const now = Math.floor(Date.now() / 1000);
-  const rotated = ctx?.oidc.entities.RotatedRefreshToken as StoredToken | undefined;
-  const startedAt = (token as StoredToken).iiat ?? now;
-  const isRemembered = rotated
-    ? (rotated.exp ?? 0) - (rotated.iat ?? 0) > ttl.refreshTokenIdle || now - startedAt > ttl.refreshTokenFamily
-    : ctx !== undefined && remembered.has(ctx);
-  const idle = isRemembered ? ttl.refreshTokenIdleRemembered : ttl.refreshTokenIdle;
-  const family = isRemembered ? ttl.refreshTokenFamilyRemembered : ttl.refreshTokenFamily;
-  return Math.max(1, Math.min(idle, startedAt + family - now));
-}
-
-/** A session dies without use and at a fixed age, whichever comes first. */
-function sessionTtl(session: { transient?: boolean; loginTs?: number }, ttl: EngineLifetimes): number {
-  const idle = session.transient ? ttl.sessionIdle : ttl.sessionIdleRemembered;
-  const absolute = session.transient ? ttl.sessionAbsolute : ttl.sessionAbsoluteRemembered;
-  const age = session.loginTs === undefined ? 0 : Math.floor(Date.now() / 1000) - session.loginTs;
-  return Math.max(1, Math.min(session.loginTs === undefined ? ttl.interaction : idle, absolute - age));
-}
-
-/**
- * The grant of this session, else what the account allowed this client earlier, else for our own apps what they ask for.
- * @param longest seconds a refresh token may still live: a grant that would end before it is prolonged
- */
-async function loadExistingGrant(ctx: KoaContextWithOIDC, consents: Consents, longest: number) {
-  const { oidc } = ctx;
-  const { client, session, provider } = oidc;
-  if (!client || !session) return undefined;
-  const grantId = oidc.result?.consent?.grantId ?? session.grantIdFor(client.clientId);
-  const found = grantId === undefined ? undefined : await provider.Grant.find(grantId);
-  const isOurs = client['latchkey_first_party'] === true;
-  const { accountId } = session;
-  if (found && found.accountId === accountId) {
-    const wanted = isOurs ? requested(ctx) : '';
-    const known = new Set((found.openid?.scope ?? '').split(' '));
-    const isNarrow = wanted.split(' ').some((scope) => scope !== '' && !known.has(scope));
-    const endsSoon = found.exp !== undefined && found.exp - Math.floor(Date.now() / 1000) < longest;
-    if (isNarrow) found.addOIDCScope(wanted);
-    if (isNarrow || endsSoon) await found.save();
-    return found;
-  }
-  if (accountId === undefined) return undefined;
-  const consent = isOurs ? null : await consents.find(accountId, client.clientId);
-  if (!isOurs && !consent) return undefined;
-  const grant = new provider.Grant({ accountId, clientId: client.clientId });
-  if (isOurs) {
-    grant.addOIDCScope(requested(ctx));
-    grant.addOIDCClaims([...oidc.requestParamClaims]);
-  } else if (consent) {
-    if (consent.scope !== '') grant.addOIDCScope(consent.scope);
-    if (consent.claims.length > 0) grant.addOIDCClaims([...consent.claims]);
-    for (const [resource, scope] of Object.entries(consent.resources)) grant.addResourceScope(resource, scope);
-  }
-  await grant.save();
-  return grant;
-}
-
-function requested(ctx: KoaContextWithOIDC): string {
-  return [...ctx.oidc.requestParamOIDCScopes].join(' ');
 }
 
 function mutable<T extends Record<string, readonly string[]>>(input: T): Record<string, string[]> {

@@ -31,7 +31,11 @@ export const deviceSamples = [
   {
     name: 'device-locked',
     page: 'device',
-    model: { ...device, retryAfter: 95, errors: { summary: 'device.problem.locked', fields: {} } } satisfies DeviceModel,
+    model: {
+      ...device,
+      retryAfter: 95,
+      errors: { summary: 'device.problem.locked', fields: {} },
+    } satisfies DeviceModel,
   },
   { name: 'device-confirm', page: 'device-confirm', model: confirm },
   {

@@ -1,5 +1,5 @@
-// A small server on the loopback interface that shows every page in every state with sample data, read afresh on each request:
-// `node test/views/preview.ts` and open the address that it prints. The browser tests use it, too.
+// A small server on the loopback interface that shows every page in every state with sample data: `node test/views/preview.ts` and open the
+// address that it prints; templates, styles and sentences are then read afresh on each request. The browser tests use it, too.
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import ejs from 'ejs';
@@ -15,11 +15,22 @@ export interface Preview {
   close(): Promise<void>;
 }
 
-/** `/<sample>?locale=ru` is a page, `/` the list of them. @param port 0 takes a free one */
-export async function startPreview(port = 0): Promise<Preview> {
+/** Everything that is read from views. */
+function readViews() {
+  ejs.clearCache();
+  const locales = createLocales();
+  const assets = createAssets();
+  const view = createView({ locales, assets, productName: 'Latchkey', issuer: 'https://id.example.com' });
+  return { locales, assets, view };
+}
+
+/** `/<sample>?locale=ru` is a page, `/` the list of them. @param options.isLive reads changed files; port 0 takes a free one */
+export async function startPreview(options: { readonly port: number; readonly isLive: boolean }): Promise<Preview> {
+  const { port, isLive } = options;
+  let views = readViews();
   const app = new Koa();
   app.use(securityHeaders());
-  app.use((ctx, next) => createAssets().middleware(ctx, next));
+  app.use((ctx, next) => views.assets.middleware(ctx, next));
   app.use((ctx) => {
     const sample = samples.find(({ name }) => ctx.path === `/${name}`);
     ctx.type = 'html';
@@ -27,16 +38,9 @@ export async function startPreview(port = 0): Promise<Preview> {
       ctx.body = samples.map(({ name }) => `<p><a href="/${name}">${name}</a>`).join('\n');
       return;
     }
-    ejs.clearCache();
-    const locales = createLocales();
-    const view = createView({
-      locales,
-      assets: createAssets(),
-      productName: 'Latchkey',
-      issuer: 'https://id.example.com',
-    });
-    ctx.body = view.render(sample.page, sample.model, {
-      locale: locales.pick({ uiLocales: String(ctx.query['locale'] ?? '') }),
+    if (isLive) views = readViews();
+    ctx.body = views.view.render(sample.page, sample.model, {
+      locale: views.locales.pick({ uiLocales: String(ctx.query['locale'] ?? '') }),
       csrf: 'form-token',
       requestId: 'Zk3vX0aWm2bT',
       path: ctx.path,
@@ -58,6 +62,6 @@ export async function startPreview(port = 0): Promise<Preview> {
 }
 
 if (import.meta.main) {
-  const { origin } = await startPreview(4400);
+  const { origin } = await startPreview({ port: 4400, isLive: true });
   console.log(origin);
 }

@@ -1,0 +1,87 @@
+// Where the engine has no setting for what we need, its own classes are told: addresses from the issuer alone, secrets compared by their hash,
+// `acr` in levels, and the life of a pushed request. Each says why; all of them are covered by tests that run the real engine.
+import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
+import { isClientSecret } from '../client/clients.ts';
+import { requestedAcr, statedAcr } from './assurance.ts';
+import { readDeviceForm } from './device-flow.ts';
+
+type Context = KoaContextWithOIDC['oidc'];
+
+interface Parts {
+  /** Tells an app that a session ended, off the request path. */
+  readonly notifyLogout: (clientId: string, subject: string, sid: string | undefined) => Promise<void>;
+  /** Seconds. */
+  readonly pushedRequestTtl: number;
+}
+
+export function adjustEngine(provider: Provider, parts: Parts): void {
+  const context = provider.OIDCContext.prototype as Context;
+  // The engine builds addresses from the request's Host header, which is the sender's word. Expected audiences and proofs (`htu`) follow.
+  Object.defineProperty(context, 'urlFor', {
+    value: (name: string, options?: object) => provider.urlFor(name, { ...options }),
+  });
+  Object.defineProperty(context, 'acr', {
+    get(this: Context) {
+      return statedAcr(this.session?.acr, requestedAcr(this.params ?? {}));
+    },
+  });
+  adjustBodies(context);
+
+  Object.defineProperty(provider.Client.prototype, 'compareClientSecret', {
+    value(this: { clientId: string; clientSecret?: string }, presented: string) {
+      return isClientSecret(this.clientId, secretHashes(this.clientSecret), presented);
+    },
+  });
+  Object.defineProperty(provider.Client.prototype, 'backchannelLogout', {
+    value(this: { clientId: string }, subject: string, sid: string | undefined) {
+      return parts.notifyLogout(this.clientId, subject, sid);
+    },
+  });
+  shortenPushedRequests(provider, parts.pushedRequestTtl);
+}
+
+/** What the client adapter gives the engine in the place of a secret. */
+export function secretHashes(stored: string | undefined): readonly string[] {
+  return (stored ?? '').split(' ');
+}
+
+const bodies = new WeakMap<Context, Record<string, unknown>>();
+
+/** The engine assigns the parsed body in one place for all routes; two of them are given in other words. */
+function adjustBodies(context: Context): void {
+  Object.defineProperty(context, 'body', {
+    get(this: Context) {
+      return bodies.get(this);
+    },
+    set(this: Context, body: Record<string, unknown>) {
+      bodies.set(this, translate(this, body));
+    },
+  });
+}
+
+function translate(context: Context, body: Record<string, unknown>): Record<string, unknown> {
+  if (context.route === 'code_verification') return readDeviceForm(body);
+  const { client_secret: secret } = body ?? {};
+  const { client } = context;
+  if (context.route !== 'client_update' || secret === undefined || !client?.clientSecret) return body;
+  // The engine compares with what it has, and it has hashes (RFC 7592, 2.2).
+  const isOwn =
+    typeof secret === 'string' && isClientSecret(client.clientId, secretHashes(client.clientSecret), secret);
+  if (!isOwn) throw new errors.InvalidRequest("provided client_secret does not match the authenticated client's one");
+  return { ...body, client_secret: client.clientSecret };
+}
+
+/** The engine's 60 seconds are fixed; the setting can only shorten them. */
+function shortenPushedRequests(provider: Provider, ttl: number): void {
+  const { prototype } = provider.PushedAuthorizationRequest as unknown as {
+    prototype: { save(ttl: number): Promise<string> };
+  };
+  const { save } = prototype;
+  prototype.save = function saveShortened(this: unknown, wanted: number) {
+    return save.call(this as never, Math.min(wanted, ttl));
+  };
+  provider.on('pushed_authorization_request.success', (ctx) => {
+    const answer = ctx.body as { expires_in: number };
+    answer.expires_in = Math.min(answer.expires_in, ttl);
+  });
+}
