@@ -17,7 +17,7 @@ describe('pages in Chromium', { skip: missing }, () => {
   before(async () => {
     assert.ok(launched.browser);
     browser = launched.browser;
-    preview = await startPreview();
+    preview = await startPreview({ port: 0, isLive: false });
   });
   after(async () => {
     await browser.close();
@@ -28,7 +28,9 @@ describe('pages in Chromium', { skip: missing }, () => {
     const context = await browser.newContext(options);
     const page = await context.newPage();
     const complaints: string[] = [];
-    page.on('console', (message) => complaints.push(message.text()));
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+    });
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('request', (request) => {
       if (!request.url().startsWith(`${preview.origin}/`)) complaints.push(`asked for ${request.url()}`);
@@ -45,7 +47,6 @@ describe('pages in Chromium', { skip: missing }, () => {
 
   const looks = [
     { locale: 'en', colorScheme: 'light', width: 1280 },
-    { locale: 'ru', colorScheme: 'dark', width: 1280 },
     { locale: 'ar', colorScheme: 'dark', width: 320 },
   ] as const;
   for (const { locale, colorScheme, width } of looks) {
