@@ -45,12 +45,15 @@ function readBcrypt(hash: string): Verify | null {
 }
 
 function readArgon2(hash: string): Verify | null {
-  const [, memory, passes, lanes] =
-    /^\$argon2(?:id|i|d)\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,2})\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}$/.exec(
+  const [, one, two, three] =
+    /^\$argon2(?:id|i|d)\$v=19\$([mtp]=\d{1,7}),([mtp]=\d{1,7}),([mtp]=\d{1,7})\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}$/.exec(
       hash,
     ) ?? [];
-  if (memory === undefined || Number(memory) > MOST_MEMORY_KIB || Number(passes) > MOST_ARGON2_PASSES) return null;
-  if (Number(lanes) > MOST_LANES) return null;
+  // Some write them in another order than the reference implementation.
+  const values = new Map([one, two, three].map((pair = '') => [pair.slice(0, 1), Number(pair.slice(2))]));
+  const [memory = 0, passes = 0, lanes = 0] = ['m', 't', 'p'].map((name) => values.get(name) ?? 0);
+  if (memory < 1 || passes < 1 || lanes < 1) return null;
+  if (memory > MOST_MEMORY_KIB || passes > MOST_ARGON2_PASSES || lanes > MOST_LANES) return null;
   return (password) => argon2.verify(hash, password);
 }
 
