@@ -40,9 +40,10 @@ import { resetRoutes } from './interaction/reset.ts';
 import { interactionRoutes } from './interaction/routes.ts';
 import { type Log, serializeError } from './log.ts';
 import { createNotifications } from './notification/notifications.ts';
+import { reaches } from './oidc/acr.ts';
 import { Consents } from './oidc/consents.ts';
-import { Engine } from './oidc/engine.ts';
 import { createDevicePages } from './oidc/device-pages.ts';
+import { Engine } from './oidc/engine.ts';
 import { recordEvents } from './oidc/events.ts';
 import { GrantStorage } from './oidc/grant-adapter.ts';
 import { Keys } from './oidc/keys.ts';
@@ -201,6 +202,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       ...{ accounts, clients, consents, resources, grants, lockout, budgets, naming, log },
       pages: enginePages,
       devicePages: createDevicePages({ pages, enginePages, resources, ownScopes: SCOPES }),
+      interactionPolicy: { canReach },
       notifyLogout,
       fetch: guardedFetch,
     });
@@ -213,6 +215,14 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const engine = new Engine(buildProvider);
   const logoutDeliveries = new LogoutDeliveries({ sql: database.sql, engine, fetch: guardedFetch, log });
   const sessionsAndGrants = new SessionsAndGrants({ accounts, audit, grants, notifyLogout });
+
+  /** Whether an account has what it takes to sign in at one of these levels. */
+  async function canReach(subject: string, levels: readonly string[]): Promise<boolean> {
+    const account = await accounts.findBySubject(subject);
+    if (!account) return false;
+    const { strongest } = await factors.overview(account.id);
+    return levels.some((level) => reaches(strongest, level));
+  }
 
   /** Apps without an address for it are not told. */
   async function notifyLogout(clientId: string, subject: string, sid: string | undefined): Promise<void> {
@@ -233,7 +243,18 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   });
   const interactionParts = {
     ...{ engine, pages, csrf, accounts, passwords, lockout, consents, audit, trail, knownAccounts, naming },
-    ...{ resources, database, oneTime, mailed, notifications, budgets, sessionsAndGrants, factors, totp, recoveryCodes },
+    ...{
+      resources,
+      database,
+      oneTime,
+      mailed,
+      notifications,
+      budgets,
+      sessionsAndGrants,
+      factors,
+      totp,
+      recoveryCodes,
+    },
     ...{ issuer: settings.issuer, registration: settings.registration },
     answerFloorMs: settings.limits.answerFloorMs,
     answerJitterMs: settings.limits.answerJitterMs,

@@ -29,11 +29,11 @@ export interface Assurance {
 }
 
 /** From weak to strong. */
-const LEVELS: readonly Acr[] = ['urn:latchkey:aal1', 'urn:latchkey:aal2', 'urn:latchkey:phr'];
+export const ACR_LEVELS: readonly Acr[] = ['urn:latchkey:aal1', 'urn:latchkey:aal2', 'urn:latchkey:phr'];
 
 /** Whether a sign-in of level `has` is enough where `needs` is asked for. */
 export function satisfies(has: Acr, needs: Acr): boolean {
-  return LEVELS.indexOf(has) >= LEVELS.indexOf(needs);
+  return ACR_LEVELS.indexOf(has) >= ACR_LEVELS.indexOf(needs);
 }
 
 /** Which proofs count as the second one after a first; phone codes reach the person through Telegram, so they are not independent of it. */

@@ -1,8 +1,8 @@
 // Where the engine has no setting for what we need, its own classes are told: addresses from the issuer alone, secrets compared by their hash,
 // `acr` in levels, and the life of a pushed request. Each says why; all of them are covered by tests that run the real engine.
-import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
+import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { isClientSecret } from '../client/clients.ts';
-import { requestedAcr, statedAcr } from './assurance.ts';
+import { requestedAcr, statedAcr } from './acr.ts';
 import { readDeviceForm } from './device-flow.ts';
 
 type Context = KoaContextWithOIDC['oidc'];
@@ -28,7 +28,10 @@ export function adjustEngine(provider: Provider, parts: Parts): void {
   adjustBodies(context);
 
   Object.defineProperty(provider.Client.prototype, 'compareClientSecret', {
-    value(this: { clientId: string; clientSecret?: string }, presented: string) {
+    value(this: { clientId: string; clientSecret?: string; clientAuthMethod?: string }, presented: string) {
+      // The engine takes header and body for one method; a client is held to the one that it registered.
+      const isInHeader = Provider.ctx?.headers.authorization !== undefined;
+      if (isInHeader !== (this.clientAuthMethod === 'client_secret_basic')) return false;
       return isClientSecret(this.clientId, secretHashes(this.clientSecret), presented);
     },
   });

@@ -2,7 +2,8 @@
 // longer sign in, for sign-ins that are weaker than a client asks (OIDC Core 5.5.1.1, RFC 9470), and for native apps, which anybody on the
 // device can imitate (RFC 8252, 8.6).
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
-import { type AcrRequest, ASSURANCE_LEVELS, requestedAcr, satisfies } from './assurance.ts';
+import { ACR_LEVELS } from '../credential/assurance.ts';
+import { type AcrRequest, reaches, requestedAcr } from './acr.ts';
 
 const { base, Check, Prompt } = interactionPolicy;
 type Policy = ReturnType<typeof base>;
@@ -82,11 +83,11 @@ async function needsStronger(ctx: KoaContextWithOIDC, { canReach }: InteractionP
 }
 
 function isMet(acr: string | undefined, request: AcrRequest): boolean {
-  return request.values.some((value) => satisfies(acr, value));
+  return request.values.some((value) => reaches(acr, value));
 }
 
 function isPossible(request: AcrRequest): boolean {
-  return request.values.some((value) => satisfies(ASSURANCE_LEVELS.at(-1), value));
+  return request.values.some((value) => reaches(ACR_LEVELS.at(-1), value));
 }
 
 function textOf(value: unknown): string {

@@ -12,12 +12,12 @@ import type { Settings } from '../../config/settings.ts';
 import type { Accounts } from '../account/accounts.ts';
 import { CLAIMS_BY_SCOPE } from '../account/claims.ts';
 import type { Clients } from '../client/clients.ts';
+import { ACR_LEVELS } from '../credential/assurance.ts';
 import type { Budgets } from '../credential/budget.ts';
 import type { Lockout } from '../credential/lockout.ts';
 import type { CookieNaming } from '../http/browser.ts';
 import type { Log } from '../log.ts';
 import { adjustEngine } from './adjustments.ts';
-import { ASSURANCE_LEVELS } from './assurance.ts';
 import { createClientAdapter } from './client-adapter.ts';
 import { followClientKeys } from './client-keys.ts';
 import { clientPolicy, FAPI_ALGORITHMS } from './client-policy.ts';
@@ -95,7 +95,7 @@ export function createProvider(parts: EngineParts): Provider {
 
   const configuration: Configuration = {
     adapter: (model: string) => (model === 'Client' ? clientAdapter : parts.grants.adapter(model)),
-    acrValues: [...ASSURANCE_LEVELS],
+    acrValues: [...ACR_LEVELS],
     allowOmittingSingleRegisteredRedirectUri: true,
     assertJwtClientAuthClaimsAndHeader: (ctx, claims, header) => assertClientAssertion(ctx, issuer, claims, header),
     claims: { ...mutable(CLAIMS_BY_SCOPE), acr: null, amr: null, auth_time: null, iss: null, sid: null },

@@ -1,14 +1,10 @@
-// How strongly somebody has signed in, in three levels, and how strongly a client asks them to (OIDC Core 5.5.1.1; RFC 9470). What a token
-// says is always true: a stronger sign-in is stated as the level that was asked for, a weaker one never is.
-
-/** Weakest first; each includes those before it. */
-export const ASSURANCE_LEVELS = ['urn:latchkey:aal1', 'urn:latchkey:aal2', 'urn:latchkey:phr'] as const;
-export type AssuranceLevel = (typeof ASSURANCE_LEVELS)[number];
+// How strongly a client asks somebody to sign in (OIDC Core 5.5.1.1; RFC 9470), and what a token says of it. What it says is always true: a
+// stronger sign-in is stated as the level that was asked for, a weaker one never is. What a sign-in is worth is credential/assurance.ts.
+import { ACR_LEVELS, type Acr, satisfies } from '../credential/assurance.ts';
 
 /** Whether a sign-in at `have` is at least as strong as `want`; a level that we do not know is never reached. */
-export function satisfies(have: string | undefined, want: string): boolean {
-  const wanted = rank(want);
-  return wanted >= 0 && rank(have) >= wanted;
+export function reaches(have: string | undefined, want: string): boolean {
+  return isLevel(have) && isLevel(want) && satisfies(have, want);
 }
 
 export interface AcrRequest {
@@ -35,8 +31,8 @@ export function requestedAcr(params: {
 
 /** What a token says of a sign-in at `have`: the strongest level asked for that it reaches, else what it is. */
 export function statedAcr(have: string | undefined, request: AcrRequest | undefined): string | undefined {
-  const reached = (request?.values ?? []).filter((value) => satisfies(have, value));
-  return reached.toSorted((a, b) => rank(b) - rank(a))[0] ?? have;
+  const reached = (request?.values ?? []).filter((value) => reaches(have, value));
+  return ACR_LEVELS.findLast((level) => reached.includes(level)) ?? have;
 }
 
 interface AcrClaim {
@@ -58,8 +54,8 @@ function acrClaim(claims: unknown): AcrClaim | undefined {
   return typeof claim === 'object' && claim !== null ? claim : undefined;
 }
 
-function rank(level: string | undefined): number {
-  return ASSURANCE_LEVELS.findIndex((known) => known === level);
+function isLevel(value: string | undefined): value is Acr {
+  return ACR_LEVELS.some((level) => level === value);
 }
 
 function listOf(value: unknown): readonly unknown[] {
