@@ -79,7 +79,12 @@ describe('the project', () => {
     const rows = shown
       .trim()
       .split('\n')
-      .map((line) => line.replace(/^\s*\d+/, '').trim().split(/\s+/));
+      .map((line) =>
+        line
+          .replace(/^\s*\d+/, '')
+          .trim()
+          .split(/\s+/),
+      );
     assert.deepEqual(rows, LADDER);
   });
 

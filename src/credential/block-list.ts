@@ -14,7 +14,7 @@ export interface PasswordOwner {
 }
 
 /** Whether it is a common password, or one of them over and over, in whatever case. @param password in NFC */
-export function isCommon(password: string): boolean {
+export function isOnBlockList(password: string): boolean {
   common ??= new Set(dictionary['passwords-common'] as readonly string[]);
   const lower = password.toLowerCase();
   return common.has(lower) || common.has(repeatedPart(lower));

@@ -2,7 +2,7 @@
 // on Node's thread pool, so at most a few run at once and a bounded number waits. It does not count failures: see lockout.ts.
 import argon2 from 'argon2';
 import type { Database, EntityManager } from '../storage/database.ts';
-import { isCommon, isPersonal, type PasswordOwner, personalWords } from './block-list.ts';
+import { isOnBlockList, isPersonal, type PasswordOwner, personalWords } from './block-list.ts';
 import type { BreachedPasswords } from './breached-password.ts';
 import { raiseCredentialVersion } from './credential-version.ts';
 import { HashQueue } from './hash-queue.ts';
@@ -104,7 +104,7 @@ export class Passwords {
       const kinds = [/\p{Lu}/u, /\p{Ll}/u, /\p{Nd}/u, /[^\p{L}\p{Nd}]/u];
       if (!kinds.every((kind) => kind.test(normal))) return 'needs-kinds';
     }
-    if (isTrivial(normal) || isCommon(normal)) return 'too-common';
+    if (isTrivial(normal) || isOnBlockList(normal)) return 'too-common';
     if (isPersonal(normal, personalWords(context, this.#productName))) return 'too-personal';
     return null;
   }

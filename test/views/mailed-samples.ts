@@ -7,7 +7,7 @@ import type {
   RegisterModel,
   ResetModel,
 } from '../../src/http/page-model.ts';
-import type { Sample } from './samples.ts';
+import type { Sample } from './sample.ts';
 
 const client = { name: 'Photo Album', host: 'photos.example.com' };
 const rules = ['Between 12 and 256 characters.', 'Not a common password.'];

@@ -15,14 +15,9 @@ import type {
 } from '../../src/http/page-model.ts';
 import { deviceSamples } from './device-samples.ts';
 import { mailedSamples } from './mailed-samples.ts';
+import type { Sample } from './sample.ts';
 
-export interface Sample {
-  readonly name: string;
-  readonly page: string;
-  readonly model: object;
-  /** Whether the page is about somebody who is signed in. */
-  readonly isSignedIn?: boolean;
-}
+export type { Sample };
 
 export const ada = { name: 'Ada Lovelace', email: 'ada@example.com' };
 
