@@ -6,7 +6,8 @@ import { type HTMLElement, parse } from 'node-html-parser';
 import { createAssets } from '../../src/http/asset.ts';
 import { createLocales } from '../../src/http/locale.ts';
 import { createView } from '../../src/http/view.ts';
-import { ada, type Sample, samples } from './samples.ts';
+import type { Sample } from './sample.ts';
+import { ada, samples } from './samples.ts';
 
 const VIEWS = join(import.meta.dirname, '..', '..', 'views');
 /** Bytes of a first visit: page, style sheet and scripts, uncompressed. */
