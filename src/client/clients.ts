@@ -154,7 +154,7 @@ export class Clients {
       const own = row
         ? Object.entries(row.metadata).filter(([name]) => name.startsWith(OWN_PREFIX))
         : [['latchkey_registered', true], ...(options.isQuarantined ? [['latchkey_quarantined', true]] : [])];
-      const whole: ClientMetadata = { ...metadata, ...Object.fromEntries(own), client_id: clientId };
+      const whole: ClientMetadata = { ...metadata, ...Object.fromEntries<unknown>(own), client_id: clientId };
       const now = new Date();
       if (row) await em.nativeUpdate(Client, { clientId }, { metadata: whole, updatedAt: now });
       else {
@@ -314,6 +314,13 @@ function parseMetadata(input: unknown, prefix = ''): ClientMetadata {
   if (data.latchkey_pkce_optional && data.token_endpoint_auth_method === 'none') {
     throw new InvalidRequest(`${prefix}latchkey_pkce_optional: a public client always needs PKCE (RFC 9700, 2.1.1).`, {
       code: 'invalid-client-metadata',
+    });
+  }
+  // It would match nothing but itself; whoever writes one expects otherwise (RFC 9700, 2.1).
+  if (data.redirect_uris?.some((uri) => uri.includes('*'))) {
+    throw new InvalidRequest(`${prefix}redirect_uris: list each address in full, there are no wildcards.`, {
+      code: 'invalid-client-metadata',
+      field: 'redirect_uris',
     });
   }
   for (const origin of data.latchkey_cors_origins ?? []) {
