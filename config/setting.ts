@@ -69,7 +69,8 @@ export function parseValue<T>(one: Kind<T>, raw: unknown): { readonly value: T }
 /** A value as one would write it into a variable. */
 export function asText(value: unknown): string {
   if (value === undefined || value === null) return '';
-  return Array.isArray(value) ? value.map(asText).join(', ') : String(value);
+  if (Array.isArray(value)) return value.map(asText).join(', ');
+  return typeof value === 'object' ? JSON.stringify(value) : `${value as string | number | boolean}`;
 }
 
 const CONTROL_CHARACTER = /\p{Cc}/u;

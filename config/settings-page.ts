@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { declarations } from './declarations.ts';
 import { sections, variableName } from './definitions.ts';
-import type { Setting } from './setting.ts';
+import { asText, type Setting } from './setting.ts';
 
 const YAML_WIDTH = 118;
 
@@ -64,7 +64,7 @@ export function renderExampleYaml(): string {
 function quoteForYaml(one: Setting<unknown>): string {
   if (Array.isArray(one.default) && one.default.length > 0) return `[${one.default.join(', ')}]`;
   if (Array.isArray(one.default)) return `[${one.example}]`;
-  const text = one.default === undefined ? one.example : String(one.default);
+  const text = one.default === undefined ? one.example : asText(one.default);
   return /^[\w./@-]+(?: [\w./@-]+)*$|^https?:\/\/[\w./-]+$/.test(text) ? text : JSON.stringify(text);
 }
 
@@ -83,7 +83,7 @@ function renderTable(settings: Readonly<Record<string, Setting<unknown>>>): stri
 function renderFields(items: (typeof declarations)[keyof typeof declarations]['items']): string {
   const rows = new Map<string, string[]>();
   for (const { shape } of items) {
-    for (const [field, schema] of Object.entries(shape)) {
+    for (const [field, schema] of Object.entries<{ readonly description?: string | undefined }>(shape)) {
       if (!rows.has(field)) rows.set(field, [`\`${field}\``, schema.description ?? '']);
     }
   }

@@ -151,10 +151,10 @@ export class Clients {
     await this.#database.transaction(async (em) => {
       const row = await em.findOne(Client, { clientId });
       if (row?.source === 'yaml') throw declaredConflict();
-      const own = row
-        ? Object.entries(row.metadata).filter(([name]) => name.startsWith(OWN_PREFIX))
-        : [['latchkey_registered', true], ...(options.isQuarantined ? [['latchkey_quarantined', true]] : [])];
-      const whole: ClientMetadata = { ...metadata, ...Object.fromEntries<unknown>(own), client_id: clientId };
+      const own: ClientMetadata = row
+        ? Object.fromEntries(Object.entries(row.metadata).filter(([name]) => name.startsWith(OWN_PREFIX)))
+        : { latchkey_registered: true, ...(options.isQuarantined ? { latchkey_quarantined: true } : {}) };
+      const whole: ClientMetadata = { ...metadata, ...own, client_id: clientId };
       const now = new Date();
       if (row) await em.nativeUpdate(Client, { clientId }, { metadata: whole, updatedAt: now });
       else {

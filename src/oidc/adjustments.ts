@@ -15,7 +15,7 @@ interface Parts {
 }
 
 export function adjustEngine(provider: Provider, parts: Parts): void {
-  const context = provider.OIDCContext.prototype as Context;
+  const context = provider.OIDCContext.prototype;
   // The engine builds addresses from the request's Host header, which is the sender's word. Expected audiences and proofs (`htu`) follow.
   Object.defineProperty(context, 'urlFor', {
     value: (name: string, options?: object) => provider.urlFor(name, { ...options }),

@@ -26,7 +26,7 @@ export function clientPolicy(options: PolicyOptions): ExtraClientMetadata {
     properties: EXTRA_CLIENT_METADATA,
     validator(ctx, key, _value, metadata) {
       // Called once for each of our members; one call does it all.
-      if (key === EXTRA_CLIENT_METADATA[0]) check(ctx as KoaContextWithOIDC | undefined, metadata, options);
+      if (key === EXTRA_CLIENT_METADATA[0]) check(ctx, metadata, options);
     },
   };
 }

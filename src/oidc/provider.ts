@@ -206,7 +206,7 @@ export function createProvider(parts: EngineParts): Provider {
     jwks: { keys: parts.signingKeys.map((key) => ({ ...key })) },
     loadExistingGrant: (ctx) => loadExistingGrant(ctx, parts.consents, ttl.refreshTokenFamilyRemembered),
     pairwiseIdentifier: (_ctx, accountId, client) =>
-      pairwiseSubject(parts.pairwiseSalt, String(client.sectorIdentifier ?? client.clientId), accountId),
+      pairwiseSubject(parts.pairwiseSalt, textOr(client.sectorIdentifier, client.clientId), accountId),
     pkce: { required: (_ctx, client) => client['latchkey_pkce_optional'] !== true },
     renderError: (ctx, out, error) => parts.pages.renderError(ctx, out, error),
     responseTypes: ['code', ...(protocol.testResponseTypes ? TEST_RESPONSE_TYPES : [])],
@@ -222,12 +222,6 @@ export function createProvider(parts: EngineParts): Provider {
   const provider = new Provider(issuer, configuration);
   // Errors are logged with their request id by our own listeners.
   provider.silent = true;
-  // The library builds its addresses from the request's Host (and from an absolute request target), which a stranger chooses: discovery, the
-  // way back from an interaction, and the audiences that client assertions may have would all follow it. They come from the issuer.
-  const { OIDCContext } = provider as unknown as { OIDCContext: { prototype: object } };
-  Object.defineProperty(OIDCContext.prototype, 'urlFor', {
-    value: (name: string, options?: Record<string, unknown>) => provider.urlFor(name, options),
-  });
   checkings.set(provider, checking);
   adjustEngine(provider, { notifyLogout: parts.notifyLogout, pushedRequestTtl: ttl.pushedRequest });
   guardDeviceFlow(provider, {
@@ -302,4 +296,8 @@ function allowsOrigin(origin: string, client: EngineClient): boolean {
 
 function mutable<T extends Record<string, readonly string[]>>(input: T): Record<string, string[]> {
   return Object.fromEntries(Object.entries(input).map(([key, value]) => [key, [...value]]));
+}
+
+function textOr(value: unknown, fallback: string): string {
+  return typeof value === 'string' ? value : fallback;
 }

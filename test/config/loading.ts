@@ -51,5 +51,5 @@ export function refusal(env: NodeJS.ProcessEnv, cwd: string = NOWHERE): Settings
 export function refusedNames(env: NodeJS.ProcessEnv, cwd?: string): string[] {
   return refusal(env, cwd)
     .problems.map((problem) => problem.name)
-    .sort();
+    .toSorted();
 }

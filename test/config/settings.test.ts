@@ -229,7 +229,7 @@ describe('a refusal', () => {
     const env = Object.fromEntries(
       settingNames.filter((name) => name !== 'config').map((name) => [variableName(name), nonsense]),
     );
-    assert.deepEqual(refusedNames(env), Object.keys(env).sort());
+    assert.deepEqual(refusedNames(env), Object.keys(env).toSorted());
     assert.ok(!refusal(env).message.includes(nonsense));
   });
 

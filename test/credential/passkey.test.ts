@@ -60,10 +60,7 @@ class Browser {
   }
 
   get(options: unknown, origin = ORIGIN): Assertion {
-    return this.#emulator.getJSON(
-      origin,
-      options as Parameters<WebAuthnEmulator['getJSON']>[1],
-    ) as unknown as Assertion;
+    return this.#emulator.getJSON(origin, options as Parameters<WebAuthnEmulator['getJSON']>[1]);
   }
 }
 

@@ -113,12 +113,8 @@ describe('the rules for a new password', () => {
     const asked: string[] = [];
     const fetch = async (url: string) => {
       asked.push(url);
-      // The rest of the SHA-1 of "a password that leaked", and of nothing else.
-      return new Response(
-        '0000000000000000000000000000000000A:1\r\n' +
-          createHash('sha1').update('a password that leaked').digest('hex').slice(5) +
-          ':7',
-      );
+      const suffix = createHash('sha1').update('a password that leaked').digest('hex').slice(5);
+      return new Response(`0000000000000000000000000000000000A:1\r\n${suffix}:7`);
     };
     const breached = new BreachedPasswords({ url: 'https://leaks.example/range', fetch, log: createLog('silent') });
     const passwords = new Passwords({ database: NO_DATABASE, settings: SETTINGS, breached });
