@@ -369,7 +369,7 @@ async function mailAsWayIn(accountId: string, em: EntityManager): Promise<readon
 }
 
 /** `/livez`: the process is up. `/readyz`: it can serve (requirements X8). */
-export function probes(isReady: () => Promise<boolean>): Middleware {
+function probes(isReady: () => Promise<boolean>): Middleware {
   return async (ctx, next) => {
     if ((ctx.path !== '/livez' && ctx.path !== '/readyz') || !['GET', 'HEAD'].includes(ctx.method)) {
       await next();

@@ -36,12 +36,6 @@ export class InvalidRequest extends AppError {
   }
 }
 
-export class NotSignedIn extends AppError {
-  constructor(message = 'Sign in first.', options: AppErrorOptions = {}) {
-    super('not-signed-in', 401, message, options);
-  }
-}
-
 export class Forbidden extends AppError {
   constructor(message = 'This is not allowed.', options: AppErrorOptions & { readonly code?: string } = {}) {
     super(options.code ?? 'forbidden', 403, message, options);

@@ -6,7 +6,6 @@ import { InvalidRequest } from '../errors.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
 
 export const BUILT_IN_ROLES = ['viewer', 'support', 'operator', 'admin', 'super-admin'] as const;
-export type BuiltInRole = (typeof BUILT_IN_ROLES)[number];
 
 const HAS_ADMINISTRATOR = {
   name: 'role_has_administrator',

@@ -29,7 +29,7 @@ export function errorPages(parts: ErrorPageParts): Middleware {
 }
 
 /** Answers with an error, as a page or as JSON by what the request asks for. */
-export function writeError(ctx: Context, error: AppError, parts: Pick<ErrorPageParts, 'pages' | 'log'>): void {
+function writeError(ctx: Context, error: AppError, parts: Pick<ErrorPageParts, 'pages' | 'log'>): void {
   if (error.status >= 500) {
     parts.log.error({ requestId: requestId(ctx), code: error.code, err: serializeError(error) }, 'request failed');
   }

@@ -5,7 +5,7 @@ import { clientNetwork } from './client-address.ts';
 import { requestId } from './request-id.ts';
 
 /** Segments that look like identifiers (links, interactions, tickets) are secrets or names of people's things: they stay out. */
-export function loggablePath(path: string): string {
+function loggablePath(path: string): string {
   return path
     .slice(0, 500)
     .split('/')

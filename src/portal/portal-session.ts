@@ -9,7 +9,7 @@ import { safeReturnPath } from '../http/return-path.ts';
 import type { Engine } from '../oidc/engine.ts';
 import type { OneTime } from '../storage/one-time.ts';
 
-export const PORTAL_CLIENT_ID = 'latchkey-portal';
+const PORTAL_CLIENT_ID = 'latchkey-portal';
 const TRANSACTION = 'portal-sign-in';
 /** Seconds. */
 const TRANSACTION_TTL = 3600;
