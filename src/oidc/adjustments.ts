@@ -1,6 +1,6 @@
 // Where the engine has no setting for what we need, its own classes are told: addresses from the issuer alone, secrets compared by their hash,
 // `acr` in levels, and the life of a pushed request. Each says why; all of them are covered by tests that run the real engine.
-import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { isClientSecret } from '../client/clients.ts';
 import { requestedAcr, statedAcr } from './acr.ts';
 import { readDeviceForm } from './device-flow.ts';
@@ -12,6 +12,10 @@ interface Parts {
   readonly notifyLogout: (clientId: string, subject: string, sid: string | undefined) => Promise<void>;
   /** Seconds. */
   readonly pushedRequestTtl: number;
+  /** As the engine sets it itself. */
+  readonly sessionCookie: NonNullable<NonNullable<Configuration['cookies']>['long']>;
+  /** Seconds, for a session of nobody. */
+  readonly anonymousSessionTtl: number;
 }
 
 export function adjustEngine(provider: Provider, parts: Parts): void {
@@ -41,6 +45,7 @@ export function adjustEngine(provider: Provider, parts: Parts): void {
     },
   });
   shortenPushedRequests(provider, parts.pushedRequestTtl);
+  keepNewSessions(provider, parts);
 }
 
 /** What the client adapter gives the engine in the place of a secret. */
@@ -87,4 +92,24 @@ function shortenPushedRequests(provider: Provider, ttl: number): void {
     const answer = ctx.body as { expires_in: number };
     answer.expires_in = Math.min(answer.expires_in, ttl);
   });
+}
+
+interface StoredSession {
+  readonly id: string;
+  readonly exp?: number;
+  save(ttl: number): Promise<string>;
+}
+
+/**
+ * The device page gives a form back together with a new token in the session. For a browser that came without a session the engine then
+ * wants to write one that it never wrote before, and fails.
+ */
+function keepNewSessions(provider: Provider, { sessionCookie, anonymousSessionTtl }: Parts): void {
+  const prototype = provider.Session.prototype as unknown as { persist(this: StoredSession): Promise<string> };
+  const { persist } = prototype;
+  prototype.persist = async function persistOrSave(this: StoredSession) {
+    if (this.exp !== undefined) return persist.call(this);
+    Provider.ctx?.oidc.cookies.set(provider.cookieName('session'), this.id, sessionCookie);
+    return this.save(anonymousSessionTtl);
+  };
 }

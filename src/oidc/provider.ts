@@ -223,7 +223,12 @@ export function createProvider(parts: EngineParts): Provider {
   // Errors are logged with their request id by our own listeners.
   provider.silent = true;
   checkings.set(provider, checking);
-  adjustEngine(provider, { notifyLogout: parts.notifyLogout, pushedRequestTtl: ttl.pushedRequest });
+  adjustEngine(provider, {
+    notifyLogout: parts.notifyLogout,
+    pushedRequestTtl: ttl.pushedRequest,
+    sessionCookie: cookie,
+    anonymousSessionTtl: ttl.interaction,
+  });
   guardDeviceFlow(provider, {
     accounts: parts.accounts,
     lockout: parts.lockout,
