@@ -10,6 +10,7 @@ import { Roles } from './access/roles.ts';
 import { Accounts } from './account/accounts.ts';
 import { Audit } from './audit/audit.ts';
 import { Clients } from './client/clients.ts';
+import { BreachedPasswords } from './credential/breached-password.ts';
 import { Budgets } from './credential/budget.ts';
 import { Factors, type OtherWay } from './credential/factors.ts';
 import { HashQueue } from './credential/hash-queue.ts';
@@ -77,6 +78,8 @@ export interface App {
   readonly engine: Engine;
   readonly accounts: Accounts;
   readonly passwords: Passwords;
+  readonly factors: Factors;
+  readonly mailed: MailedSecrets;
   readonly lockout: Lockout;
   readonly roles: Roles;
   readonly clients: Clients;
@@ -145,7 +148,14 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const oneTime = new OneTime({ sql: database.sql, seal });
   const accounts = new Accounts({ database, audit, reservedUsernames: settings.usernames.reserved });
   const queue = new HashQueue(settings.password.hashConcurrency, settings.password.hashQueue);
-  const passwords = new Passwords({ database, settings: settings.password, pepper: secrets.pepper, queue });
+  const guardedFetch = createGuardedFetch({ privateNetworkHosts: settings.privateNetworkHosts });
+  const { breachedUrl } = settings.password;
+  const passwords = new Passwords({
+    ...{ database, queue, settings: settings.password, pepper: secrets.pepper, productName: settings.productName },
+    ...(breachedUrl === undefined
+      ? {}
+      : { breached: new BreachedPasswords({ url: breachedUrl, fetch: guardedFetch, log }) }),
+  });
   const lockout = new Lockout({ database, settings: settings.limits });
   const { switchedOff } = settings.limits;
   const budgets = new Budgets({ database, switchedOff });
@@ -178,8 +188,6 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const trail = new Trail({ seal, naming });
   const knownAccounts = new KnownAccounts({ seal, naming });
   const enginePages = createEnginePages({ pages, accounts, trail, log, retryAfter: retryAfterOf });
-
-  const guardedFetch = createGuardedFetch({ privateNetworkHosts: settings.privateNetworkHosts });
 
   /** Seconds: a published key stays until the last token that it signed has expired. */
   const { ttl } = settings;
@@ -315,7 +323,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       work().catch((error: unknown) => log.warn({ err: serializeError(error) }, `could not ${what}`));
     }, every).unref();
   const timers: NodeJS.Timeout[] = [];
-  const sweepers = [grants, oneTime, lockout, logoutDeliveries, mailed, notifications];
+  const sweepers = [grants, oneTime, lockout, logoutDeliveries, mailed, notifications, totp];
   return {
     ...{
       engine,
@@ -323,6 +331,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       keyTimes,
       accounts,
       passwords,
+      factors,
+      mailed,
       lockout,
       roles,
       clients,

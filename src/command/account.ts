@@ -93,7 +93,7 @@ export function accountCommands(program: Command, choose: Choose): void {
 }
 
 async function create(app: App, options: CreateOptions, input: string): Promise<Outcome> {
-  const hash = options.passwordStdin ? await hashNewPassword(app, input) : undefined;
+  const hash = options.passwordStdin ? await hashNewPassword(app, input, options) : undefined;
   const created = await app.database.transaction(async (em) => {
     const { email, username, name, locale, verified = false } = options;
     const account = await app.accounts.create({ email, username, name, locale, isVerified: verified }, CLI, em);
@@ -117,12 +117,14 @@ async function list(app: App, { limit, after }: ListOptions): Promise<Outcome> {
 async function show(app: App, account: AccountRow): Promise<Outcome> {
   const roles = await app.roles.list(account.id);
   const { createdAt, lastSignInAt } = await app.accounts.getTimes(account.id);
-  const json = { ...view(account), roles, hasPassword: await app.passwords.has(account.id), createdAt, lastSignInAt };
+  const { hasPassword, secondFactors } = await app.factors.overview(account.id);
+  const json = { ...view(account), roles, hasPassword, secondFactors, createdAt, lastSignInAt };
   return {
     json,
     text: fields({
       ...json,
       roles: roles.join(', '),
+      secondFactors: secondFactors.join(', '),
       createdAt: createdAt.toISOString(),
       lastSignInAt: lastSignInAt?.toISOString(),
     }),
@@ -133,6 +135,8 @@ async function show(app: App, account: AccountRow): Promise<Outcome> {
 async function disable(app: App, account: AccountRow): Promise<Outcome> {
   if (account.status === 'disabled') await app.sessionsAndGrants.endAll(account, CLI, 'disabled');
   else await app.sessionsAndGrants.disable(account, CLI);
+  // Enabled again, the account must not be entered by a link of before.
+  await app.database.transaction((em) => app.mailed.revokeAll(em, account.id));
   return changed(app, account, 'is disabled; its sessions and grants have ended');
 }
 
@@ -143,10 +147,10 @@ async function enable(app: App, account: AccountRow): Promise<Outcome> {
 
 async function unlock(app: App, account: AccountRow): Promise<Outcome> {
   const action = 'account.unlock';
-  await app.lockout.clear(account.id);
+  await app.lockout.clearAll(account.id);
   if (account.status === 'locked')
     await app.accounts.setStatus(account.id, { from: ['locked'], to: 'active', action }, CLI);
-  else await app.audit.record({ ...CLI, action, target: { kind: 'account', id: account.id } });
+  else await app.audit.record({ ...CLI, action, target: targetOf(account) });
   return changed(app, account, 'has no failed sign-ins any more');
 }
 
@@ -162,28 +166,29 @@ async function signOut(app: App, account: AccountRow): Promise<Outcome> {
 
 async function resetCredentials(app: App, account: AccountRow): Promise<Outcome> {
   await app.database.transaction(async (em) => {
-    await app.passwords.remove(em, account.id);
-    await app.audit.record(
-      { ...CLI, action: 'account.reset-credentials', target: { kind: 'account', id: account.id } },
-      em,
-    );
+    await app.factors.removeAll(em, account.id);
+    await app.audit.record({ ...CLI, action: 'account.reset-credentials', target: targetOf(account) }, em);
   });
-  app.accounts.forgetRecent();
-  await app.lockout.clear(account.id);
-  await app.sessionsAndGrants.endAll(account, CLI, 'reset-credentials');
+  await endAfterChange(app, account, 'reset-credentials');
   return changed(app, account, 'has no credentials any more; its sessions and grants have ended');
 }
 
+/** The second factor stays: whoever has it set up still owes it. */
 async function setPassword(app: App, account: AccountRow, input: string): Promise<Outcome> {
-  const hash = await hashNewPassword(app, input);
+  const hash = await hashNewPassword(app, input, account);
   await app.database.transaction(async (em) => {
     await app.passwords.set(em, account.id, hash);
-    await app.audit.record({ ...CLI, action: 'account.set-password', target: { kind: 'account', id: account.id } }, em);
+    await app.mailed.revokeAll(em, account.id);
+    await app.audit.record({ ...CLI, action: 'account.set-password', target: targetOf(account) }, em);
   });
+  await endAfterChange(app, account, 'password-changed');
+  return changed(app, account, 'has a new password; its sessions and grants have ended');
+}
+
+async function endAfterChange(app: App, account: AccountRow, reason: string): Promise<void> {
   app.accounts.forgetRecent();
   await app.lockout.clear(account.id);
-  await app.sessionsAndGrants.endAll(account, CLI, 'password-changed');
-  return changed(app, account, 'has a new password; its sessions and grants have ended');
+  await app.sessionsAndGrants.endAll(account, CLI, reason);
 }
 
 /** The account as it is now. */
@@ -201,13 +206,18 @@ const PROBLEMS: Readonly<Record<PasswordProblem, (app: App) => string>> = {
   breached: () => 'The password has leaked from another service.',
 };
 
+interface Owner {
+  readonly email?: string | null;
+  readonly username?: string | null;
+}
+
 /** @throws InvalidRequest `password-refused` */
-async function hashNewPassword(app: App, input: string): Promise<string> {
+async function hashNewPassword(app: App, input: string, { email, username }: Owner): Promise<string> {
   // What `echo` adds is not part of the password; everything else is.
   const password = input.replace(/\r?\n$/, '');
   const options = { code: 'password-refused', field: 'password' };
   if (password === '') throw new InvalidRequest('No password came through standard input.', options);
-  const problem = app.passwords.findProblem(password);
+  const problem = await app.passwords.findProblemAnywhere(password, { email, username });
   if (problem !== null) throw new InvalidRequest(PROBLEMS[problem](app), options);
   return app.passwords.hash(password);
 }
@@ -229,6 +239,10 @@ function view(account: AccountRow) {
     phoneNumber: account.phoneNumber,
     phoneNumberVerified: account.phoneNumberVerified,
   };
+}
+
+function targetOf(account: AccountRow) {
+  return { kind: 'account', id: account.id };
 }
 
 function nameOf(account: AccountRow): string {

@@ -18,6 +18,7 @@ interface AccountView {
   readonly emailVerified: boolean;
   readonly roles: readonly string[];
   readonly hasPassword: boolean;
+  readonly secondFactors: readonly string[];
 }
 
 let count = 0;
@@ -41,6 +42,34 @@ async function countSessions(account: AccountView): Promise<number> {
   return (await line.app.grants.listSessions(account.sub)).length;
 }
 
+/** An authenticator app, and a link on its way by mail. */
+async function enrol({ id }: AccountView): Promise<void> {
+  const { sql } = line.app.database;
+  await sql.query(
+    {
+      name: '',
+      text: `insert into totp (id, account_id, sealed, last_step, created_at)
+        values (gen_random_uuid(), $1, '\\x00', 0, now())`,
+    },
+    [id],
+  );
+  await sql.query(
+    {
+      name: '',
+      text: `insert into mailed_secret (id, purpose, subject, account_id, credential_version, browser_hash, link_hash,
+          code_hash, sealed, link_expires_at, code_expires_at, created_at)
+        values (gen_random_uuid(), 'sign-in', $1::text, $1::uuid, 1, 'browser', $1::text, '\\x00', '\\x00',
+          now() + interval '1 hour', now() + interval '1 hour', now())`,
+    },
+    [id],
+  );
+}
+
+async function countMailed({ id }: AccountView): Promise<number> {
+  const text = 'select 1 as one from mailed_secret where account_id = $1';
+  return (await line.app.database.sql.query({ name: '', text }, [id])).rows.length;
+}
+
 describe('account create', () => {
   it('answers with the whole account, and stores it', async () => {
     const made = await line.json<AccountView>(
@@ -62,6 +91,7 @@ describe('account create', () => {
         phoneNumberVerified: false,
         roles: ['support', 'viewer'],
         hasPassword: true,
+        secondFactors: [],
         lastSignInAt: null,
       },
     });
@@ -213,6 +243,21 @@ describe('credentials', () => {
     assert.equal(await line.app.passwords.verify(id, `another ${PASSWORD}`), true);
   });
 
+  it('set-password leaves the second factor and ends what is on its way by mail', async () => {
+    const account = await create();
+    await enrol(account);
+    const changed = await line.json<AccountView>(['account', 'set-password', account.id, '--password-stdin'], PASSWORD);
+    assert.deepEqual(changed.secondFactors, ['totp']);
+    assert.equal(await countMailed(account), 0);
+  });
+
+  it('disable ends what is on its way by mail, so that nothing of it works once the account is enabled', async () => {
+    const account = await create();
+    await enrol(account);
+    await line.json(['account', 'disable', account.id]);
+    assert.equal(await countMailed(account), 0);
+  });
+
   it('set-password refuses a weak one and keeps the old one', async () => {
     const { id } = await create();
     await line.json(['account', 'set-password', id, '--password-stdin'], PASSWORD);
@@ -222,10 +267,15 @@ describe('credentials', () => {
     assert.equal(await line.app.passwords.verify(id, PASSWORD), true);
   });
 
-  it('reset-credentials takes the password away', async () => {
-    const { id } = await create();
+  it('reset-credentials takes everything away that proves the account, also what is on its way by mail', async () => {
+    const account = await create();
+    const { id } = account;
+    await enrol(account);
+    assert.deepEqual((await line.json<AccountView>(['account', 'show', id])).secondFactors, ['totp']);
     await line.json(['account', 'set-password', id, '--password-stdin'], PASSWORD);
-    assert.equal((await line.json<AccountView>(['account', 'reset-credentials', id])).hasPassword, false);
+    const { hasPassword, secondFactors } = await line.json<AccountView>(['account', 'reset-credentials', id]);
+    assert.deepEqual([hasPassword, secondFactors], [false, []]);
+    assert.equal(await countMailed(account), 0);
     assert.equal(await line.app.passwords.verify(id, PASSWORD), false);
   });
 
