@@ -1,6 +1,7 @@
 // The only file that queries accounts. It knows who somebody is and in which state, not how they prove it (credential) nor what they may
 // do (access). Ending what an account holds at the engine is the caller's part: see oidc/sessions-and-grants.
 import { randomUUID } from 'node:crypto';
+import { sql } from '@mikro-orm/postgresql';
 import type { Audit, Cause } from '../audit/audit.ts';
 import { Conflict, InvalidRequest, NotFound } from '../errors.ts';
 import { asUnavailable, type Database, type EntityManager, isUniqueViolation } from '../storage/database.ts';
@@ -215,7 +216,8 @@ export class Accounts {
       const count = await em.nativeUpdate(
         Account,
         { id, status: { $in: [...change.from] } },
-        { status: change.to, updatedAt: new Date() },
+        // What hangs on the credentials of now (mailed links and codes, half-finished sign-ins) does not come back with a later change.
+        { status: change.to, updatedAt: new Date(), credentialVersion: sql`credential_version + 1` },
       );
       if (count !== 1) throw new Conflict('The account is not in a state that allows this.', { code: 'account-state' });
       await this.#audit.record({ ...cause, action: change.action, target: { kind: 'account', id } }, em);

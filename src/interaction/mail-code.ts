@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { AccountRow } from '../account/accounts.ts';
 import { parseEmail } from '../account/sign-in-name.ts';
 import type { CodeOutcome, LinkOutcome } from '../credential/mailed-secret.ts';
+import { AppError } from '../errors.ts';
 import { withFloor } from '../http/answer-time.ts';
 import { findBrowserId } from '../http/browser.ts';
 import { clientNetwork } from '../http/client-address.ts';
@@ -12,7 +13,7 @@ import { parseForm } from '../http/form.ts';
 import type { MailedCodeModel } from '../http/page-model.ts';
 import { type Interaction, origin } from './interaction.ts';
 import { showLogin } from './login.ts';
-import { beginMailed, codedMessage, type MailedParts, maskTyped } from './mailed.ts';
+import { beginMailed, codedMessage, linkUsed, type MailedParts, maskTyped, showGone, takeOrGone } from './mailed.ts';
 import { completeFirstFactor, type SignInParts } from './sign-in.ts';
 
 const REQUEST_FORM = z.strictObject({
@@ -86,7 +87,11 @@ export async function showMailCode(
   problem?: { readonly status: number; readonly key: string; readonly retryAfter?: number },
 ): Promise<void> {
   const found = await parts.mailed.findRequest<SignInContent>(requestId, findBrowserId(ctx, parts.naming));
-  if (!found || found.content.interaction !== interaction.uid || found.purpose !== 'sign-in') {
+  if (found?.purpose !== 'sign-in' || found.content.interaction !== interaction.uid) {
+    if (problem) {
+      showGone(ctx, parts, interaction);
+      return;
+    }
     ctx.status = 303;
     ctx.redirect(`/interaction/${interaction.uid}`);
     return;
@@ -112,10 +117,9 @@ export async function submitMailCode(
 ): Promise<void> {
   const { code } = parseForm(ctx, CODE_FORM);
   const signIn = prepareSignIn(ctx, parts, interaction);
-  const outcome = await parts.mailed.takeByCode<SignInContent>(
-    { purpose: 'sign-in', requestId, browserId: findBrowserId(ctx, parts.naming), network: clientNetwork(ctx), code },
-    signIn.alongside,
-  );
+  const browserId = findBrowserId(ctx, parts.naming);
+  const request = { purpose: 'sign-in', requestId, browserId, network: clientNetwork(ctx), code } as const;
+  const outcome = await takeOrGone(parts.mailed.takeByCode<SignInContent>(request, signIn.alongside));
   if (outcome.kind === 'taken') {
     await signIn.finish(outcome.secret.content.remember);
     return;
@@ -132,28 +136,16 @@ export async function submitMailLink(
 ): Promise<void> {
   const { token } = parseForm(ctx, LINK_FORM);
   const signIn = prepareSignIn(ctx, parts, interaction);
-  const outcome = await parts.mailed.takeByLink<SignInContent>(
-    'sign-in',
-    token,
-    findBrowserId(ctx, parts.naming),
-    signIn.alongside,
+  const browserId = findBrowserId(ctx, parts.naming);
+  const outcome = await takeOrGone(
+    parts.mailed.takeByLink<SignInContent>('sign-in', token, browserId, signIn.alongside),
   );
   if (outcome.kind === 'taken') {
     await signIn.finish(outcome.secret.content.remember);
     return;
   }
   await auditFailure(ctx, parts, interaction, outcome.kind);
-  parts.pages.show(
-    ctx,
-    'error',
-    {
-      code: 'link-used',
-      client: interaction.client,
-      nextSteps: [{ label: parts.pages.text(ctx, 'link.back'), url: `/interaction/${interaction.uid}` }],
-      details: null,
-    },
-    { status: 410 },
-  );
+  showGone(ctx, parts, interaction);
 }
 
 /** Who the proven address belongs to is decided in the transaction that takes the proof; a new account is made there as well. */
@@ -164,18 +156,25 @@ function prepareSignIn(ctx: Context, parts: MailedParts & SignInParts, interacti
       em: Parameters<typeof parts.accounts.create>[2] & object,
       secret: { readonly accountId: string | null; readonly address: string; readonly content: SignInContent },
     ): Promise<void> => {
-      if (secret.content.interaction !== interaction.uid) return;
+      if (secret.content.interaction !== interaction.uid) throw linkUsed();
       if (secret.accountId !== null) {
         account = await parts.accounts.findByIdWithin(em, secret.accountId);
         return;
       }
       const email = parseEmail(secret.content.typed);
       if (email === null || parts.registration !== 'open') return;
-      account = await parts.accounts.create(
-        { email, isVerified: true, locale: parts.pages.locale(ctx, interaction), sourceClientId: interaction.clientId },
-        { actor: { kind: 'anonymous' }, origin: origin(ctx) },
-        em,
-      );
+      const locale = parts.pages.locale(ctx, interaction);
+      try {
+        account = await parts.accounts.create(
+          { email, isVerified: true, locale, sourceClientId: interaction.clientId },
+          { actor: { kind: 'anonymous' }, origin: origin(ctx) },
+          em,
+        );
+      } catch (error) {
+        // The address got an owner meanwhile.
+        if (error instanceof AppError && error.code === 'email-taken') throw linkUsed();
+        throw error;
+      }
     },
     finish: async (remember: boolean): Promise<void> => {
       if (account?.status !== 'active') {

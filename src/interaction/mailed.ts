@@ -4,6 +4,7 @@ import type { Context } from 'koa';
 import type { AccountRow } from '../account/accounts.ts';
 import type { Budgets } from '../credential/budget.ts';
 import type { MailDraft, MailedSecrets, MailPurpose, MailRefusal } from '../credential/mailed-secret.ts';
+import { NotFound } from '../errors.ts';
 import { asker } from '../http/asker.ts';
 import { ensureBrowserId } from '../http/browser.ts';
 import { clientNetwork } from '../http/client-address.ts';
@@ -11,7 +12,7 @@ import type { Message } from '../notification/message.ts';
 import type { Notifications } from '../notification/notifications.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
 import type { OneTime } from '../storage/one-time.ts';
-import type { InteractionParts } from './interaction.ts';
+import type { Interaction, InteractionParts } from './interaction.ts';
 
 export interface MailedParts extends InteractionParts {
   readonly database: Database;
@@ -90,6 +91,28 @@ export function codedMessage(
       ...(path === undefined ? {} : { notMePath: path }),
     },
   };
+}
+
+/** The proof was right, but what it was for is not there any more: thrown where it is taken, so that nothing is taken. */
+export function linkUsed(): NotFound {
+  return new NotFound(undefined, { code: 'link-used' });
+}
+
+/** The outcome of taking a proof; one that is worth nothing is told like one that is gone. */
+export async function takeOrGone<Outcome>(taking: Promise<Outcome>): Promise<Outcome | { readonly kind: 'gone' }> {
+  try {
+    return await taking;
+  } catch (error) {
+    if (error instanceof NotFound && error.code === 'link-used') return { kind: 'gone' };
+    throw error;
+  }
+}
+
+/** One page for a link or code that is wrong, used, replaced, too old or not this browser's, with the way back to the sign-in page. */
+export function showGone(ctx: Context, parts: InteractionParts, interaction: Interaction): void {
+  const nextSteps = [{ label: parts.pages.text(ctx, 'link.back'), url: `/interaction/${interaction.uid}` }];
+  const model = { code: 'link-used', client: interaction.client, nextSteps, details: null };
+  parts.pages.show(ctx, 'error', model, { status: 410, uiLocales: interaction.uiLocales });
 }
 
 /** `m•••@example.com`: what was typed, not what is stored. A username shows nothing. */

@@ -1,27 +1,34 @@
 // "It was not me": the page behind that link in every notice. Opening it changes nothing; its button ends all sessions and tokens of the account
 // and starts recovery with a mail.
 import Router, { type RouterContext } from '@koa/router';
-import { NotFound } from '../errors.ts';
 import { csrfField, formBody } from '../http/form.ts';
 import type { NotMeModel } from '../http/page-model.ts';
 import { origin } from './interaction.ts';
-import { beginMailed, codedMessage, NOT_ME } from './mailed.ts';
+import { beginMailed, codedMessage, linkUsed, NOT_ME } from './mailed.ts';
 import type { ResetContent, ResetParts } from './reset.ts';
 
 export function notMeRoutes(parts: ResetParts): Router {
   const router = new Router();
   router.get('/not-me/:token', async (ctx) => {
     const found = await parts.oneTime.find<{ accountId: string }>(NOT_ME, String(ctx.params['token']));
-    if (!found) throw new NotFound(undefined, { code: 'link-used' });
+    if (!found) throw linkUsed();
     show(ctx, parts, { action: ctx.path, isDone: false });
   });
   router.post('/not-me/:token', formBody(), async (ctx) => {
     parts.csrf.check(ctx, csrfField(ctx));
-    const taken = await parts.oneTime.take<{ accountId: string }>(NOT_ME, String(ctx.params['token']));
-    const account = taken && (await parts.accounts.findById(taken.accountId));
-    if (!account) throw new NotFound(undefined, { code: 'link-used' });
+    const token = String(ctx.params['token']);
+    const found = await parts.oneTime.find<{ accountId: string }>(NOT_ME, token);
+    const account = found && (await parts.accounts.findById(found.accountId));
+    if (!account) throw linkUsed();
     const cause = { actor: { kind: 'account', id: account.id } as const, origin: origin(ctx) };
+    // First what may fail and may be done twice: when it does fail, the link still works.
     await parts.sessionsAndGrants.endAll(account, cause, 'not-me');
+    const isFirst = await parts.database.transaction(async (em) => {
+      if ((await parts.oneTime.takeWithin(em, NOT_ME, token)) === null) return false;
+      await parts.mailed.revokeAll(em, account.id);
+      return true;
+    });
+    if (!isFirst) throw linkUsed();
     const { email } = account;
     if (email !== null && account.status === 'active') {
       const content: ResetContent = { typed: email, interaction: null };
@@ -32,7 +39,8 @@ export function notMeRoutes(parts: ResetParts): Router {
         locale: account.locale ?? parts.pages.locale(ctx),
       };
       await beginMailed(ctx, parts, {
-        ...({ purpose: 'reset', address: email, account, content } as const),
+        // Counted apart: somebody who asks for resets all the time must not use up this one.
+        ...({ purpose: 'reset', address: `not-me:${account.id}`, account, content } as const),
         message: (draft, path) => codedMessage(ctx, 'reset', to, draft, path),
       });
     }

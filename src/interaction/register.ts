@@ -13,7 +13,7 @@ import { parseForm } from '../http/form.ts';
 import type { MailedCodeModel, RegisterModel } from '../http/page-model.ts';
 import type { EntityManager } from '../storage/database.ts';
 import { type Interaction, origin } from './interaction.ts';
-import { beginMailed, codedMessage, type MailedParts, maskTyped } from './mailed.ts';
+import { beginMailed, codedMessage, linkUsed, type MailedParts, maskTyped, showGone, takeOrGone } from './mailed.ts';
 import { completeSignIn, type SignInParts } from './sign-in.ts';
 
 const FORM = z.strictObject({
@@ -22,6 +22,7 @@ const FORM = z.strictObject({
   new_password: z.string(),
 });
 const CODE_FORM = z.strictObject({ code: z.string().max(100) });
+const LINK_FORM = z.strictObject({ token: z.string().max(100) });
 /** Attempts from one network (requirements R9). */
 const NETWORK_BUDGET = { limit: 5, window: 3600 };
 
@@ -76,7 +77,7 @@ export async function submitRegister(ctx: Context, parts: MailedParts, interacti
   const fields: Record<string, string> = {};
   if (email === null) fields['email'] = 'register.problem.email';
   if (name !== null && name.length > 255) fields['name'] = 'register.problem.name';
-  const problem = parts.passwords.findProblem(form.new_password);
+  const problem = await parts.passwords.findProblemAnywhere(form.new_password, { email });
   if (problem !== null) fields['new_password'] = `password.problem.${problem}`;
   const typed = { email: form.email, name: form.name ?? '' };
   if (email === null || Object.keys(fields).length > 0) {
@@ -86,6 +87,11 @@ export async function submitRegister(ctx: Context, parts: MailedParts, interacti
   const spending = await parts.budgets.spend(`register:${clientNetwork(ctx)}`, NETWORK_BUDGET);
   if (!spending.isAllowed) {
     showRegister(ctx, parts, interaction, { ...typed, retryAfter: spending.retryAfter }, 429);
+    return;
+  }
+  const leak = await parts.passwords.findProblemAnywhere(form.new_password, { email });
+  if (leak !== null) {
+    showRegister(ctx, parts, interaction, { ...typed, fields: { new_password: `password.problem.${leak}` } }, 422);
     return;
   }
   const draft = await withFloor(parts.answerFloorMs, parts.answerJitterMs, async () => {
@@ -131,6 +137,10 @@ export async function showVerify(
 ): Promise<void> {
   const found = await parts.mailed.findRequest<RegistrationContent>(requestId, findBrowserId(ctx, parts.naming));
   if (found?.purpose !== 'verify-email' || found.content.interaction !== interaction.uid) {
+    if (problem) {
+      showGone(ctx, parts, interaction);
+      return;
+    }
     ctx.status = 303;
     ctx.redirect(`/interaction/${interaction.uid}`);
     return;
@@ -155,14 +165,10 @@ export async function submitVerify(
   requestId: string,
 ): Promise<void> {
   const { code } = parseForm(ctx, CODE_FORM);
-  const registration = confirmRegistration(ctx, parts);
-  const outcome = await parts.mailed.takeByCode<RegistrationContent>(
-    {
-      ...({ purpose: 'verify-email', requestId, browserId: findBrowserId(ctx, parts.naming) } as const),
-      ...{ network: clientNetwork(ctx), code },
-    },
-    registration.alongside,
-  );
+  const registration = confirmRegistration(ctx, parts, interaction.uid);
+  const browserId = findBrowserId(ctx, parts.naming);
+  const request = { purpose: 'verify-email', requestId, browserId, network: clientNetwork(ctx), code } as const;
+  const outcome = await takeOrGone(parts.mailed.takeByCode<RegistrationContent>(request, registration.alongside));
   const account = registration.account();
   if (outcome.kind === 'taken' && account !== null) {
     // The code proves the address; the account is new, so nothing else can be owed.
@@ -179,12 +185,33 @@ export async function submitVerify(
   await showVerify(ctx, parts, interaction, requestId, { status: 422, key });
 }
 
-/** Makes the account in the transaction that takes the proof of its address. */
-export function confirmRegistration(ctx: Context, parts: MailedParts) {
+/** The button behind the mailed link, in the browser that registered, while what it came from waits. */
+export async function submitVerifyLink(
+  ctx: Context,
+  parts: MailedParts & SignInParts,
+  interaction: Interaction,
+): Promise<void> {
+  const { token } = parseForm(ctx, LINK_FORM);
+  const registration = confirmRegistration(ctx, parts, interaction.uid);
+  const browserId = findBrowserId(ctx, parts.naming);
+  const outcome = await takeOrGone(
+    parts.mailed.takeByLink<RegistrationContent>('verify-email', token, browserId, registration.alongside),
+  );
+  const account = registration.account();
+  if (outcome.kind === 'taken' && account !== null) {
+    await completeSignIn(ctx, parts, interaction, account, [{ method: 'mail' }], false);
+    return;
+  }
+  showGone(ctx, parts, interaction);
+}
+
+/** Makes the account in the transaction that takes the proof of its address. @param uid the interaction it must belong to; any if undefined */
+export function confirmRegistration(ctx: Context, parts: MailedParts, uid?: string) {
   let account: AccountRow | null = null;
   return {
     account: (): AccountRow | null => account,
     alongside: async (em: EntityManager, { content }: { readonly content: RegistrationContent }): Promise<void> => {
+      if (uid !== undefined && content.interaction !== uid) throw linkUsed();
       const { email, name, passwordHash, locale, clientId } = content;
       const cause = { actor: { kind: 'anonymous' }, origin: origin(ctx) } as const;
       try {
@@ -196,8 +223,7 @@ export function confirmRegistration(ctx: Context, parts: MailedParts) {
         await parts.passwords.set(em, account.id, passwordHash);
       } catch (error) {
         // The address got an owner meanwhile, who proved it first: what waited here is worth nothing.
-        if (error instanceof AppError && error.code === 'email-taken')
-          throw new NotFound(undefined, { code: 'link-used' });
+        if (error instanceof AppError && error.code === 'email-taken') throw linkUsed();
         throw error;
       }
     },

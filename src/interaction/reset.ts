@@ -3,7 +3,7 @@
 import Router, { type RouterContext } from '@koa/router';
 import { z } from 'zod';
 import type { AccountRow } from '../account/accounts.ts';
-import { NotFound } from '../errors.ts';
+import { lockCredentials } from '../credential/credential-version.ts';
 import { withFloor } from '../http/answer-time.ts';
 import { asker } from '../http/asker.ts';
 import { ensureBrowserId, findBrowserId } from '../http/browser.ts';
@@ -13,7 +13,7 @@ import type { NewPasswordModel, ResetModel } from '../http/page-model.ts';
 import type { SessionsAndGrants } from '../oidc/sessions-and-grants.ts';
 import type { EntityManager } from '../storage/database.ts';
 import { origin } from './interaction.ts';
-import { beginMailed, codedMessage, type MailedParts, maskTyped, notMePath } from './mailed.ts';
+import { beginMailed, codedMessage, linkUsed, type MailedParts, maskTyped, notMePath } from './mailed.ts';
 
 const FORM = z.strictObject({ login: z.string().max(2000), interaction: z.string().max(100).optional() });
 const CODE_FORM = z.strictObject({ code: z.string().max(100) });
@@ -36,6 +36,8 @@ export interface ResetContent {
 interface Ticket {
   readonly browser: string;
   readonly accountId: string;
+  /** A change of credentials meanwhile ends it. */
+  readonly credentialVersion: number;
   readonly interaction: string | null;
 }
 
@@ -113,7 +115,7 @@ async function showSent(
 ): Promise<void> {
   const requestId = String(ctx.params['requestId']);
   const found = await parts.mailed.findRequest<ResetContent>(requestId, findBrowserId(ctx, parts.naming));
-  if (found?.purpose !== 'reset') throw new NotFound(undefined, { code: 'link-used' });
+  if (found?.purpose !== 'reset') throw linkUsed();
   const { typed, interaction } = found.content;
   const model: ResetModel = {
     action: ctx.path,
@@ -135,31 +137,30 @@ async function submitCode(ctx: RouterContext, parts: ResetParts): Promise<void> 
   const { code } = parseForm(ctx, CODE_FORM);
   const browserId = findBrowserId(ctx, parts.naming);
   const requestId = String(ctx.params['requestId']);
-  const outcome = await parts.mailed.takeByCode<ResetContent>({
-    purpose: 'reset',
-    requestId,
-    browserId,
-    network: clientNetwork(ctx),
-    code,
-  });
-  if (outcome.kind === 'gone') throw new NotFound(undefined, { code: 'link-used' });
+  let ticket: string | null = null;
+  const outcome = await parts.mailed.takeByCode<ResetContent>(
+    { purpose: 'reset', requestId, browserId, network: clientNetwork(ctx), code },
+    async (em, { accountId, content }) => {
+      const account = accountId === null ? null : await parts.accounts.findByIdWithin(em, accountId);
+      if (account?.status !== 'active') throw linkUsed();
+      const { id, credentialVersion } = account;
+      const browser = ensureBrowserId(ctx, parts.naming);
+      const value: Ticket = { browser, accountId: id, credentialVersion, interaction: content.interaction };
+      ticket = await parts.oneTime.put(TICKET, value, { ttl: TICKET_TTL, subject: id, em });
+    },
+  );
+  if (outcome.kind === 'gone') throw linkUsed();
   if (outcome.kind === 'wait') {
     await showSent(ctx, parts, { status: 429, key: 'mailed.problem.wait', retryAfter: outcome.retryAfter });
     return;
   }
-  if (outcome.kind !== 'taken' || outcome.secret.accountId === null) {
+  if (outcome.kind !== 'taken' || ticket === null) {
     const key = outcome.kind === 'malformed' ? 'mailed.problem.malformed' : 'mailed.problem.wrong';
     await showSent(ctx, parts, { status: 422, key });
     return;
   }
-  const ticket: Ticket = {
-    browser: ensureBrowserId(ctx, parts.naming),
-    accountId: outcome.secret.accountId,
-    interaction: outcome.secret.content.interaction,
-  };
-  const value = await parts.oneTime.put(TICKET, ticket, { ttl: TICKET_TTL, subject: ticket.accountId });
   ctx.status = 303;
-  ctx.redirect(`/reset/new/${value}`);
+  ctx.redirect(`/reset/new/${String(ticket)}`);
 }
 
 /** The form for a new password, behind the link or after the code. */
@@ -176,9 +177,16 @@ export function showNewPassword(ctx: RouterContext, parts: ResetParts, action: s
 }
 
 /** The new password as typed, hashed; null when the form was shown again with what is wrong. */
-export async function readNewPassword(ctx: RouterContext, parts: ResetParts, action: string): Promise<string | null> {
+export async function readNewPassword(
+  ctx: RouterContext,
+  parts: ResetParts,
+  action: string,
+  accountId: string | null,
+): Promise<string | null> {
   const { new_password: password } = parseForm(ctx, PASSWORD_FORM);
-  const problem = parts.passwords.findProblem(password);
+  const owner = accountId === null ? null : await parts.accounts.findById(accountId);
+  const context = { email: owner?.email ?? null, username: owner?.username ?? null };
+  const problem = await parts.passwords.findProblemAnywhere(password, context);
   if (problem !== null) {
     showNewPassword(ctx, parts, action, `password.problem.${problem}`);
     return null;
@@ -189,22 +197,25 @@ export async function readNewPassword(ctx: RouterContext, parts: ResetParts, act
 /** @throws NotFound for a ticket that is used, too old, or another browser's */
 async function getTicket(ctx: RouterContext, parts: ResetParts): Promise<Ticket> {
   const ticket = await parts.oneTime.find<Ticket>(TICKET, String(ctx.params['ticket']));
-  if (ticket === null || ticket.browser !== findBrowserId(ctx, parts.naming)) {
-    throw new NotFound(undefined, { code: 'link-used' });
-  }
+  if (ticket === null || ticket.browser !== findBrowserId(ctx, parts.naming)) throw linkUsed();
+  const account = await parts.accounts.findById(ticket.accountId);
+  if (account?.credentialVersion !== ticket.credentialVersion) throw linkUsed();
   return ticket;
 }
 
 async function submitTicket(ctx: RouterContext, parts: ResetParts): Promise<void> {
   const value = String(ctx.params['ticket']);
   const seen = await getTicket(ctx, parts);
-  const hash = await readNewPassword(ctx, parts, ctx.path);
+  const hash = await readNewPassword(ctx, parts, ctx.path, seen.accountId);
   if (hash === null) return;
   const isChanged = await parts.database.transaction(async (em) => {
+    await lockCredentials(em, seen.accountId);
     const ticket = await parts.oneTime.takeWithin<Ticket>(em, TICKET, value);
-    return ticket !== null && (await setPassword(ctx, parts, em, ticket.accountId, hash));
+    const account = ticket && (await parts.accounts.findByIdWithin(em, ticket.accountId));
+    if (!account || account.credentialVersion !== ticket.credentialVersion) return false;
+    return setPassword(ctx, parts, em, account.id, hash);
   });
-  if (!isChanged) throw new NotFound(undefined, { code: 'link-used' });
+  if (!isChanged) throw linkUsed();
   await finishReset(ctx, parts, seen.accountId, seen.interaction);
 }
 

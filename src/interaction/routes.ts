@@ -10,7 +10,7 @@ import { showConsent, submitConsent } from './consent.ts';
 import { accountView, type Interaction, type InteractionParts, loadInteraction } from './interaction.ts';
 import { showLogin, submitLogin } from './login.ts';
 import { isMailCodeRequest, requestMailCode, showMailCode, submitMailCode, submitMailLink } from './mail-code.ts';
-import { showRegister, showVerify, submitRegister, submitVerify } from './register.ts';
+import { showRegister, showVerify, submitRegister, submitVerify, submitVerifyLink } from './register.ts';
 import { finishAccountChoice, finishDenied } from './result.ts';
 import { type SecondFactorParts, showSecondFactor, submitSecondFactor } from './second-factor.ts';
 import { showSelectAccount, submitSelectAccount } from './select-account.ts';
@@ -42,6 +42,7 @@ export function interactionRoutes(parts: SecondFactorParts): Router {
     ['/switch', null, (ctx: Context) => finishAccountChoice(ctx, parts.engine, null)],
     ['/abort', null, (ctx: Context) => finishDenied(ctx, parts.engine)],
     ['/mail-link', 'login', (ctx: Context, _: unknown, one: Interaction) => submitMailLink(ctx, parts, one)],
+    ['/verify-link', 'login', (ctx: Context, _: unknown, one: Interaction) => submitVerifyLink(ctx, parts, one)],
   ] as const) {
     router.post(path, body, submit(prompt, step));
     // A reload of the answer to a form.

@@ -155,7 +155,8 @@ async function show(
 
 async function changePassword(ctx: RouterContext, parts: SecurityParts, session: PortalSession): Promise<void> {
   const form = parseForm(ctx, PASSWORD_FORM);
-  const problem = parts.passwords.findProblem(form.new_password);
+  const { email, username } = session.account;
+  const problem = await parts.passwords.findProblemAnywhere(form.new_password, { email, username });
   if (problem !== null) {
     await show(
       ctx,

@@ -112,7 +112,7 @@ async function submitSetup(ctx: RouterContext, parts: SetupParts): Promise<void>
   if (email === null) fields['email'] = 'setup.problem.email';
   if (username !== undefined && parseUsername(username) === null) fields['username'] = 'setup.problem.username';
   if (name !== undefined && name.length > 255) fields['name'] = 'setup.problem.name';
-  const problem = parts.passwords.findProblem(form.new_password);
+  const problem = await parts.passwords.findProblemAnywhere(form.new_password, { email, username });
   if (problem) fields['new_password'] = `password.problem.${problem}`;
   const typed = { email: form.email, name: form.name ?? '', username: form.username ?? '' };
   if (email === null || Object.keys(fields).length > 0) {
