@@ -49,7 +49,7 @@ export function adjustEngine(provider: Provider, parts: Parts): void {
 }
 
 /** What the client adapter gives the engine in the place of a secret. */
-export function secretHashes(stored: string | undefined): readonly string[] {
+function secretHashes(stored: string | undefined): readonly string[] {
   return (stored ?? '').split(' ');
 }
 

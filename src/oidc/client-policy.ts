@@ -32,7 +32,7 @@ export function clientPolicy(options: PolicyOptions): ExtraClientMetadata {
 }
 
 /** Whether a client_id names a metadata document instead of something that was registered. */
-export function isDocumentId(clientId: unknown): boolean {
+function isDocumentId(clientId: unknown): boolean {
   return typeof clientId === 'string' && /^https:\/\//i.test(clientId);
 }
 

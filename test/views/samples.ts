@@ -17,7 +17,6 @@ import { deviceSamples } from './device-samples.ts';
 import { mailedSamples } from './mailed-samples.ts';
 import type { Sample } from './sample.ts';
 
-
 export const ada = { name: 'Ada Lovelace', email: 'ada@example.com' };
 
 const client = {
