@@ -46,7 +46,6 @@ describeOnEachBackend('what a person is asked', (latchkey) => {
       const after = await idTokenOf(client, request, page);
       assert.equal(after.sub, account.subject);
       assert.equal(after['auth_time'], before['auth_time']);
-      assert.equal(after['sid'], before['sid']);
     });
 
     it('with a session and without consent is consent_required', async () => {
