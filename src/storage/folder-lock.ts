@@ -13,11 +13,11 @@ export interface FolderLock {
 /** An open file that nobody refers to is closed by the garbage collector, and its lock with it. */
 const held = new Set<DatabaseSync>();
 
-/** @returns null when another process holds the folder */
+/** @returns null when another process holds the folder @throws AppError `data-folder` when it cannot be used */
 export function takeFolderLock(dataDir: string): FolderLock | null {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   let file: DatabaseSync | undefined;
   try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     file = new DatabaseSync(join(dataDir, 'latchkey.lock'), { timeout: 0 });
     file.exec('pragma locking_mode = exclusive');
     file.exec('begin exclusive');
@@ -25,7 +25,7 @@ export function takeFolderLock(dataDir: string): FolderLock | null {
     file?.close();
     // SQLite's own words for SQLITE_BUSY and SQLITE_LOCKED; everything else (rights, full disk) must be told as it is.
     if (cause instanceof Error && /locked/i.test(cause.message)) return null;
-    throw new AppError('data-folder', 500, `The data folder ${dataDir} cannot be locked.`, { cause });
+    throw new AppError('data-folder', 500, `The data folder ${dataDir} cannot be used.`, { cause });
   }
   const kept = file;
   held.add(kept);
