@@ -13,7 +13,7 @@ import type { NewPasswordModel, ResetModel } from '../http/page-model.ts';
 import type { SessionsAndGrants } from '../oidc/sessions-and-grants.ts';
 import type { EntityManager } from '../storage/database.ts';
 import { origin } from './interaction.ts';
-import { beginMailed, codedMessage, linkUsed, type MailedParts, maskTyped, notMePath } from './mailed.ts';
+import { beginMailed, codedMessage, linkUsed, type MailedParts, maskTyped, notMePath, takeOrGone } from './mailed.ts';
 
 const FORM = z.strictObject({ login: z.string().max(2000), interaction: z.string().max(100).optional() });
 const CODE_FORM = z.strictObject({ code: z.string().max(100) });
@@ -138,7 +138,7 @@ async function submitCode(ctx: RouterContext, parts: ResetParts): Promise<void> 
   const browserId = findBrowserId(ctx, parts.naming);
   const requestId = String(ctx.params['requestId']);
   let ticket: string | null = null;
-  const outcome = await parts.mailed.takeByCode<ResetContent>(
+  const taking = parts.mailed.takeByCode<ResetContent>(
     { purpose: 'reset', requestId, browserId, network: clientNetwork(ctx), code },
     async (em, { accountId, content }) => {
       const account = accountId === null ? null : await parts.accounts.findByIdWithin(em, accountId);
@@ -149,7 +149,7 @@ async function submitCode(ctx: RouterContext, parts: ResetParts): Promise<void> 
       ticket = await parts.oneTime.put(TICKET, value, { ttl: TICKET_TTL, subject: id, em });
     },
   );
-  if (outcome.kind === 'gone') throw linkUsed();
+  const outcome = await takeOrGone(taking);
   if (outcome.kind === 'wait') {
     await showSent(ctx, parts, { status: 429, key: 'mailed.problem.wait', retryAfter: outcome.retryAfter });
     return;

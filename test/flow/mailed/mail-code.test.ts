@@ -320,7 +320,11 @@ describeOnEachBackend(
       const cause = { actor: { kind: 'cli' } } as const;
       await latchkey().app.sessionsAndGrants.disable(account, cause);
       const page = await one.browser.submitOnce(codePage, { code: mail.code });
-      assert.ok(!isContinued(page), page.describe());
+      assert.equal(page.error, 'link-used', page.describe());
+      const again = { from: ['disabled'], to: 'active', action: 'account.enable' } as const;
+      await latchkey().app.accounts.setStatus(account.id, again, cause);
+      const late = await postToken(one, mail.token);
+      assert.equal(late.error, 'link-used', late.describe());
       assert.equal(await isSignedIn(latchkey(), one.browser), false);
     });
 
