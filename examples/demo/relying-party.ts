@@ -7,6 +7,8 @@ import * as oidc from 'openid-client';
 export interface RelyingPartyOptions {
   readonly issuer: string;
   readonly origin: string;
+  /** Where to listen; this machine alone unless named. */
+  readonly host?: string;
   readonly port: number;
   readonly clientId: string;
   readonly clientSecret: string;
@@ -125,7 +127,7 @@ export async function startRelyingParty(options: RelyingPartyOptions): Promise<R
   const server = createServer((req, res) => void handle(req, res));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port, '127.0.0.1', resolve);
+    server.listen(options.port, options.host ?? '127.0.0.1', resolve);
   });
   return {
     stop() {

@@ -15,9 +15,11 @@ interface Service {
   readonly secrets?: readonly string[];
   readonly volumes?: readonly string[];
   readonly tmpfs?: readonly string[];
-  readonly networks: readonly string[];
+  readonly networks?: readonly string[];
+  readonly network_mode?: string;
   readonly ports?: readonly string[];
   readonly command?: readonly string[];
+  readonly entrypoint?: readonly string[];
   readonly cap_drop: readonly string[];
   readonly cap_add?: readonly string[];
   readonly security_opt: readonly string[];
@@ -82,7 +84,7 @@ describe('docker-compose.yml', () => {
 
     it(`mounts into ${name} only what is declared, and files that exist`, () => {
       for (const volume of service(name).volumes ?? []) {
-        const [source = ''] = volume.split(':');
+        const [source = ''] = volume.replace(/\$\{\w+:-([^}]+)\}/, '$1').split(':');
         if (source.startsWith('.')) assert.ok(existsSync(join(ROOT, source)), `${source} does not exist`);
         else assert.ok(source in compose.volumes, `the volume ${source} is not declared`);
       }
@@ -92,12 +94,20 @@ describe('docker-compose.yml', () => {
 
   it('keeps the database and Valkey to Latchkey: no ports, and a network without a way out', () => {
     assert.equal(compose.networks['storage']?.internal, true);
-    const inside = Object.keys(services).filter((name) => service(name).networks.includes('storage'));
+    const inside = Object.keys(services).filter((name) => service(name).networks?.includes('storage'));
     assert.deepEqual(inside.toSorted(), ['latchkey', 'postgres', 'valkey']);
     for (const name of ['postgres', 'valkey']) {
       assert.deepEqual(service(name).networks, ['storage']);
       assert.equal(service(name).ports, undefined);
     }
+  });
+
+  it('lets the demo share the network of Latchkey, so that localhost is the same to both', () => {
+    assert.equal(service('demo').network_mode, 'service:latchkey');
+    assert.equal(service('demo').ports, undefined);
+    assert.ok(service('latchkey').ports?.includes('127.0.0.1:3002:3002'));
+    const [, program = ''] = service('demo').entrypoint ?? [];
+    assert.ok(existsSync(join(ROOT, program)), `${program} does not exist`);
   });
 
   it('opens every port to this machine only, except those of the proxy', () => {

@@ -25,7 +25,7 @@ const read = (folder: string, name: string) => readFileSync(join(folder, name), 
 describe('deploy/make-secrets', () => {
   it('writes secrets of 256 random bits, different each time', () => {
     const [one, two] = [make(), make()];
-    for (const name of ['latchkey_secret', 'postgres_password']) {
+    for (const name of ['latchkey_secret', 'postgres_password', 'demo_client_secret']) {
       assert.match(read(one, name), /^[\w-]{43}$/);
       assert.notEqual(read(one, name), read(two, name));
     }
@@ -68,6 +68,7 @@ describe('deploy/make-secrets', () => {
         LATCHKEY_TRUSTED_PROXIES: '1',
         LATCHKEY_WORKERS: '1',
         LATCHKEY_LOG_LEVEL: 'info',
+        LATCHKEY_CONFIG: '',
       },
     });
     assert.equal(settings.database.kind, 'postgres');
