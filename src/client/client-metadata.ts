@@ -5,6 +5,9 @@ import { z } from 'zod';
 /** FAPI 2.0 Security Profile. */
 export const FAPI_PROFILE = 'fapi2';
 
+/** What a client_id can be (RFC 6749, appendix A.1, without the space). */
+export const CLIENT_ID = /^[\x21-\x7e]{1,200}$/;
+
 const text = (most: number) => z.string().trim().min(1).max(most);
 const uri = z.string().max(2048);
 const uris = z.array(uri).max(100);
@@ -13,7 +16,7 @@ const names = z.array(text(200)).max(50);
 export const clientMetadataSchema = z.strictObject({
   client_id: z
     .string()
-    .regex(/^[\x21-\x7e]{1,200}$/, 'visible ASCII without spaces, at most 200')
+    .regex(CLIENT_ID, 'visible ASCII without spaces, at most 200')
     // Names the document that describes a client: whoever could register one would be taken for its owner.
     .regex(/^(?!https:\/\/)/i, 'an https URL is the id of a client metadata document')
     .optional(),

@@ -7,7 +7,7 @@ import { hashToken, isEqual, randomToken } from '../crypto/random.ts';
 import { Conflict, InvalidRequest, NotFound } from '../errors.ts';
 import { asUnavailable, type Database, type EntityManager, isUniqueViolation } from '../storage/database.ts';
 import { Client } from './client.entity.ts';
-import { type ClientMetadata, clientMetadataSchema } from './client-metadata.ts';
+import { CLIENT_ID, type ClientMetadata, clientMetadataSchema } from './client-metadata.ts';
 
 export interface RegisteredClient {
   readonly clientId: string;
@@ -51,6 +51,8 @@ export class Clients {
   }
 
   async find(clientId: string): Promise<RegisteredClient | null> {
+    // What cannot be an id is not asked for: a database refuses some of it, and that would be our error.
+    if (!CLIENT_ID.test(clientId)) return null;
     const now = Date.now();
     const cached = this.#cache.get(clientId);
     if (cached && cached.until > now) return cached.found;

@@ -94,7 +94,6 @@ describeOnEachBackend('discovery', (latchkey) => {
       '/offer',
       '/session/check',
       '/metrics',
-      '/device/x',
     ]) {
       for (const method of ['GET', 'POST', 'PUT', 'DELETE']) {
         const answer = await send(`${latchkey().issuer}${path}`, { method });
