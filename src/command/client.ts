@@ -3,14 +3,17 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { App } from '../app.ts';
 import type { RegisteredClient } from '../client/clients.ts';
 import { clientSnippet } from '../client/snippet.ts';
-import { InvalidRequest } from '../errors.ts';
+import { Conflict, InvalidRequest } from '../errors.ts';
+import { createInitialAccessToken } from '../oidc/registration.ts';
 import { type Choose, group, leaf, onStorage } from './leaf.ts';
 import { CLI, type Outcome } from './task.ts';
 import { fields, jsonDocument, table } from './text.ts';
 
 const CLIENT_ID = ['<client-id>', 'id of the client'] as const;
 const FILE = ['--file <file>', 'JSON file with the metadata, - for standard input'] as const;
-const MOST_OVERLAP = 30 * 86_400;
+const DAY = 86_400;
+const MOST_OVERLAP = 30 * DAY;
+const MOST_TTL = 30 * DAY;
 
 interface FileOption {
   readonly file: string;
@@ -47,6 +50,22 @@ export function clientCommands(program: Command, choose: Choose): void {
     .action((id: string, options: { readonly overlap: number }, command: Command) =>
       choose(
         onStorage((app) => rotateSecret(app, id, options.overlap)),
+        command,
+      ),
+    );
+  leaf(client, 'approve', 'let a client that registered itself begin its work')
+    .argument(...CLIENT_ID)
+    .action((id: string, _options: object, command: Command) =>
+      choose(
+        onStorage(async (app) => viewed(await app.clients.update(id, { latchkey_quarantined: null }, CLI))),
+        command,
+      ),
+    );
+  leaf(client, 'registration-token', 'make a token that lets one client register itself, and print it, once')
+    .option('--ttl <seconds>', 'how long it can be used', parseTtl, DAY)
+    .action((options: { readonly ttl: number }, command: Command) =>
+      choose(
+        onStorage((app) => makeRegistrationToken(app, options.ttl)),
         command,
       ),
     );
@@ -92,6 +111,20 @@ async function list(app: App): Promise<Outcome> {
   return { json: { clients }, text: table(['client_id', 'name', 'from', 'redirect_uris'], rows) };
 }
 
+async function makeRegistrationToken(app: App, ttl: number): Promise<Outcome> {
+  if (app.loaded.settings.protocol.clientRegistration !== 'token') {
+    throw new Conflict('Clients register with a token only while LATCHKEY_CLIENT_REGISTRATION is token.', {
+      code: 'registration-without-token',
+    });
+  }
+  const token = await createInitialAccessToken(app.engine.provider, ttl);
+  await app.audit.record({ ...CLI, action: 'client.registration-token' });
+  return {
+    json: { initial_access_token: token, ttl },
+    text: `${fields({ initial_access_token: token })}\n\nIt is shown this once, and lets one client register within ${ttl} seconds.`,
+  };
+}
+
 async function rotateSecret(app: App, id: string, overlap: number): Promise<Outcome> {
   const secret = await app.clients.rotateSecret(id, overlap, CLI);
   const old = overlap === 0 ? 'Older secrets no longer work.' : `Older secrets go on working for ${overlap} seconds.`;
@@ -126,7 +159,15 @@ function parseFile(input: string): unknown {
 }
 
 function parseOverlap(text: string): number {
+  return parseSeconds(text, 0, MOST_OVERLAP);
+}
+
+function parseTtl(text: string): number {
+  return parseSeconds(text, 60, MOST_TTL);
+}
+
+function parseSeconds(text: string, least: number, most: number): number {
   const seconds = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(seconds <= MOST_OVERLAP)) throw new InvalidArgumentError(`Seconds from 0 to ${MOST_OVERLAP}.`);
+  if (!(seconds >= least && seconds <= most)) throw new InvalidArgumentError(`Seconds from ${least} to ${most}.`);
   return seconds;
 }

@@ -71,9 +71,11 @@ export async function createInitialAccessToken(provider: Provider, ttl: number):
 
 /** One insert decides which of several registrations had the token. */
 async function useOnce(ctx: KoaContextWithOIDC): Promise<void> {
-  const token = ctx.oidc.entities.InitialAccessToken;
-  // The policy also comes along when a client changes its registration later.
+  const { InitialAccessToken: token, RegistrationAccessToken: management } = ctx.oidc.entities;
   if (!token) return;
+  // It belongs to the registration alone: left to the engine the token for later changes would carry this policy as well, and be refused
+  // by a deployment that does without initial access tokens one day.
+  if (management) management.policies = undefined;
   const inAYear = Math.floor(Date.now() / 1000) + 365 * 24 * HOUR;
   let isFirst = false;
   try {

@@ -165,3 +165,41 @@ describe('client delete', () => {
     }
   });
 });
+
+describe('client approve', () => {
+  it('takes a client that registered itself out of its quarantine', async () => {
+    const metadata = { redirect_uris: ['https://new.example.com/cb'], token_endpoint_auth_method: 'none' };
+    const options = { secret: undefined, isQuarantined: true };
+    await line.app.clients.saveRegistered('newcomer', metadata, options, { actor: { kind: 'client', id: 'newcomer' } });
+    assert.equal((await line.app.clients.get('newcomer')).metadata.latchkey_quarantined, true);
+    const approved = await line.json<{ metadata: Record<string, unknown> }>(['client', 'approve', 'newcomer']);
+    assert.equal('latchkey_quarantined' in approved.metadata, false);
+    assert.equal(approved.metadata['latchkey_registered'], true);
+    assert.ok((await line.audit()).includes('cli client.update newcomer'));
+  });
+});
+
+describe('client registration-token', () => {
+  it('says that it has no use while clients do not register with a token', async () => {
+    const { exitCode, stderr } = await line.run(['client', 'registration-token']);
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /LATCHKEY_CLIENT_REGISTRATION/);
+  });
+
+  it('makes a token that is shown once, for as long as was asked', async () => {
+    const open = await openCommandLine({ LATCHKEY_CLIENT_REGISTRATION: 'token' });
+    try {
+      const made = await open.json<{ initial_access_token: string; ttl: number }>(
+        ['client', 'registration-token', '--ttl', '120'],
+      );
+      assert.equal(made.ttl, 120);
+      const stored = await open.app.engine.provider.InitialAccessToken.find(made.initial_access_token);
+      assert.ok(stored && stored.remainingTTL <= 120);
+      assert.ok((await open.audit()).some((entry) => entry.startsWith('cli client.registration-token')));
+      const { exitCode } = await open.run(['client', 'registration-token', '--ttl', '1']);
+      assert.equal(exitCode, 2);
+    } finally {
+      await open.close();
+    }
+  });
+});
