@@ -18,9 +18,21 @@ const block = (start: string): string => {
   assert.ok(found, `the README has no block that starts with "${start}"`);
   return found.text;
 };
+/** Blocks that a case below took from the README in order to run them. */
+const used = new Set<string>();
+const use = (start: string): string => {
+  used.add(block(start));
+  return block(start);
+};
+/** The same without the install, which .ci/run does before the tests. */
+const withoutInstall = (command: string): readonly string[] => {
+  assert.ok(command.startsWith('npm ci && npm '), command);
+  return command.replace('npm ci && npm ', '').split(' ');
+};
 
 const START = 'npm ci && npm start';
 const TEST = 'npm ci && npm test';
+const DEMO = 'npm run demo';
 const CLIENT = 'npm run latchkey -- client create';
 const PRODUCTION = 'npm ci --omit=dev';
 
@@ -47,27 +59,6 @@ async function ready(started: ReturnType<typeof watch>): Promise<string> {
 }
 
 describe('the commands of the README', () => {
-  it('are run, all of them', () => {
-    const run: readonly (readonly [start: string, file: string, proof: string])[] = [
-      [START, 'test/deployment/readme.test.ts', "['start']"],
-      [TEST, '.ci/run', "section 'npm test' npm test"],
-      [CLIENT, 'test/deployment/readme.test.ts', 'block(CLIENT)'],
-      [PRODUCTION, 'test/deployment/readme.test.ts', 'block(PRODUCTION)'],
-    ];
-    for (const { text } of blocks) {
-      assert.ok(
-        run.some(([start]) => text.startsWith(start)),
-        `nobody runs:\n${text}`,
-      );
-    }
-    for (const [start, file, proof] of run) {
-      assert.ok(block(start));
-      assert.ok(read(file).includes(proof), `${file} does not run "${start}"`);
-    }
-    assert.equal(block(START), START);
-    assert.equal(block(TEST), TEST);
-  });
-
   it('stand in blocks, where they are found', () => {
     const inText = inlineCode(readme).filter((code) => /^(?:npm|npx|node|docker|bash|sh|git|curl|psql) /.test(code));
     assert.deepEqual(inText, []);
@@ -87,7 +78,7 @@ describe('npm start, and the command line beside it', () => {
   before(async () => {
     env = { ...surroundings, ...(await ports()), LATCHKEY_DATA_DIR: join(temporaryFolder(), 'data') };
     // A group of its own, to be signalled as a terminal does it: npm and its shell may be gone before they hand a signal on.
-    server = watch(spawn('npm', ['start'], { cwd: ROOT, env, stdio: 'pipe', detached: true }));
+    server = watch(spawn('npm', withoutInstall(use(START)), { cwd: ROOT, env, stdio: 'pipe', detached: true }));
     printed = await ready(server);
   });
 
@@ -112,13 +103,30 @@ describe('npm start, and the command line beside it', () => {
   });
 
   it('registers the app of the README, with an example for openid-client', async () => {
-    const command = watch(spawn('bash', ['-c', block(CLIENT)], { cwd: ROOT, env, stdio: 'pipe' }));
+    const command = watch(spawn('bash', ['-c', use(CLIENT)], { cwd: ROOT, env, stdio: 'pipe' }));
     const { code, stdout, stderr } = await command.finished;
     assert.equal(code, 0, stderr);
     assert.match(stdout, /client_id +\S+\n/);
     assert.match(stdout, /client_secret +\S+\n/);
     assert.match(stdout, /oidc\.discovery\(/);
     assert.match(stdout, /http:\/\/localhost:8080\/callback/);
+  });
+});
+
+describe('npm run demo', () => {
+  it('starts a provider and an app beside it, and prints who can sign in', async () => {
+    const [demoPort, own] = [String(await freePort()), await ports()];
+    const env = { ...surroundings, ...own, DEMO_PORT: demoPort, LATCHKEY_DATA_DIR: join(temporaryFolder(), 'data') };
+    const demo = watch(spawn('npm', use(DEMO).split(' ').slice(1), { cwd: ROOT, env, stdio: 'pipe', detached: true }));
+    try {
+      await until(() => demo.output.stdout.includes('The demo is ready'), 'the demo to be ready');
+      assert.match(demo.output.stdout, /Sign in as +\S+@\S+\n +Password +\S+/);
+      const app = await fetch(`http://127.0.0.1:${demoPort}/`);
+      assert.match(await app.text(), /Sign in with Latchkey/);
+    } finally {
+      process.kill(-(demo.child.pid ?? Number.NaN), 'SIGINT');
+      await demo.finished;
+    }
   });
 });
 
@@ -143,7 +151,7 @@ describe('the ten lines for production', { skip: missing ?? false }, () => {
   });
 
   it('start a provider on PostgreSQL and Redis with a secret of its own, and start it again with the same one', async () => {
-    const lines = block(PRODUCTION).split('\n');
+    const lines = use(PRODUCTION).split('\n');
     // The install is followed in image.test.ts; addresses of the example become those of this machine.
     const script = lines
       .slice(1)
@@ -174,5 +182,17 @@ describe('the ten lines for production', { skip: missing ?? false }, () => {
 
   it('are the same in docs/deployment.md', () => {
     assert.ok(codeBlocks(read('docs/deployment.md')).some(({ text }) => text === block(PRODUCTION)));
+  });
+});
+
+describe('every block of commands in the README', () => {
+  it('was run by a case above, except the tests themselves, which .ci/run runs', () => {
+    assert.ok(read('.ci/run').includes("section 'npm test' npm test\n"));
+    assert.deepEqual(withoutInstall(use(TEST)), ['test']);
+    if (missing !== undefined) use(PRODUCTION);
+    assert.deepEqual(
+      blocks.map(({ text }) => text).filter((text) => !used.has(text)),
+      [],
+    );
   });
 });
