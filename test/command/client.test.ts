@@ -189,9 +189,12 @@ describe('client registration-token', () => {
   it('makes a token that is shown once, for as long as was asked', async () => {
     const open = await openCommandLine({ LATCHKEY_CLIENT_REGISTRATION: 'token' });
     try {
-      const made = await open.json<{ initial_access_token: string; ttl: number }>(
-        ['client', 'registration-token', '--ttl', '120'],
-      );
+      const made = await open.json<{ initial_access_token: string; ttl: number }>([
+        'client',
+        'registration-token',
+        '--ttl',
+        '120',
+      ]);
       assert.equal(made.ttl, 120);
       const stored = await open.app.engine.provider.InitialAccessToken.find(made.initial_access_token);
       assert.ok(stored && stored.remainingTTL <= 120);
