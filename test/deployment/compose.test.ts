@@ -183,7 +183,6 @@ describe('docker-compose.yml', () => {
 
 describe('variables of a Compose file', () => {
   it('are found with their guards and defaults, bare ones and escaped ones too', () => {
-    // oxlint-disable-next-line no-template-curly-in-string -- it is Compose that interpolates
     assert.deepEqual(variables('a: ${A:?set it}\nb: ${B:-1}\nc: ${C}\nd: $D\ne: $$E\n# ${F}'), [
       { name: 'A', operator: ':?', rest: 'set it' },
       { name: 'B', operator: ':-', rest: '1' },
