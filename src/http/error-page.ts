@@ -52,7 +52,7 @@ function writeError(ctx: Context, error: AppError, parts: Pick<ErrorPageParts, '
     ...(error.retryAfter === undefined ? {} : { retryAfter: error.retryAfter }),
     ...(error instanceof SetupError ? { operatorHint: error.message } : {}),
   };
-  parts.pages.show(ctx, 'error', model, { status: error.status });
+  parts.pages.show(ctx, 'error', model, { status: error.status, setsNoCookie: error instanceof SetupError });
 }
 
 /** Something an administrator must change: shown in full, because nobody else can mend it. */

@@ -20,6 +20,8 @@ interface ShowOptions {
   readonly formTarget?: FormTarget;
   /** Shown in the corner of pages that belong to somebody. */
   readonly account?: { readonly name: string; readonly email: string | null } | null;
+  /** For the page that says why no cookie can be set: its forms would lead nowhere. */
+  readonly setsNoCookie?: boolean;
 }
 
 export class Pages {
@@ -43,7 +45,7 @@ export class Pages {
   show(ctx: Context, page: string, model: object, options: ShowOptions = {}): void {
     const html = this.#view.render(page, model, {
       locale: this.locale(ctx, options),
-      csrf: this.#csrf.token(ctx),
+      csrf: options.setsNoCookie ? '' : this.#csrf.token(ctx),
       requestId: requestId(ctx),
       path: ctx.path,
       account: options.account ?? null,

@@ -150,7 +150,10 @@ export class Browser {
   /** Every cookie it has ever been given that is still there. */
   async cookies(): Promise<readonly { readonly name: string; readonly value: string; readonly path: string }[]> {
     const { cookies } = await this.jar.serialize();
-    return cookies.map((one) => ({ name: String(one.key), value: String(one.value), path: String(one.path ?? '/') }));
+    // One that was taken back stays in the jar, empty, until somebody looks for it.
+    return cookies
+      .filter((one) => one.value)
+      .map((one) => ({ name: String(one.key), value: String(one.value), path: String(one.path ?? '/') }));
   }
 
   async #follow(first: Page): Promise<Page> {
