@@ -262,7 +262,7 @@ describeOnEachBackend(
         assert.equal(page.element('#email').getAttribute('value'), address);
       }
       assert.equal(await countQueued(latchkey(), address), 0);
-      for (const password of ['twelve chars', ' пароль с пробелами ', '🦊'.repeat(3) + ' forest friends']) {
+      for (const password of ['twelve chars', ' пароль с пробелами ', '🦊🦊🦊 forest friends']) {
         const email = newAddress();
         const page = await one.browser.submit(form, { email, name: '', new_password: password });
         assert.equal(page.id, 'verify-email', page.describe());
