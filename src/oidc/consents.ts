@@ -36,11 +36,12 @@ export class Consents {
   async set(accountId: string, clientId: string, consent: Consent, cause: Cause): Promise<void> {
     await this.#database.transaction(async (em) => {
       await em.execute(
+        // A client that is described by a document at its own address has no row: it is allowed for this session only.
         `insert into consent (account_id, client_id, scope, claims, resources, created_at, updated_at)
-         values (?, ?, ?, ?::jsonb, ?::jsonb, now(), now())
+         select ?, client_id, ?, ?::jsonb, ?::jsonb, now(), now() from client where client_id = ?
          on conflict (account_id, client_id) do update set
            scope = excluded.scope, claims = excluded.claims, resources = excluded.resources, updated_at = now()`,
-        [accountId, clientId, consent.scope, JSON.stringify(consent.claims), JSON.stringify(consent.resources)],
+        [accountId, consent.scope, JSON.stringify(consent.claims), JSON.stringify(consent.resources), clientId],
       );
       await this.#audit.record(
         { ...cause, action: 'consent.grant', target: { kind: 'client', id: clientId }, clientId },

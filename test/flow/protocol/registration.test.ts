@@ -52,7 +52,7 @@ function asClient({ body }: Answer): TestClient {
     clientId: String(body['client_id']),
     clientSecret: body['client_secret'] === undefined ? undefined : String(body['client_secret']),
     redirectUri: String((body['redirect_uris'] as string[])[0]),
-    metadata: body as TestClient['metadata'],
+    metadata: body,
   };
 }
 
