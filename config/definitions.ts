@@ -108,6 +108,10 @@ const storage = {
     meaning: 'Redis for sessions, grants and tokens: one server, a Cluster, or Sentinel.',
     isSecret: true,
   }),
+  storageTimeoutMs: setting(wholeNumber(500, 60_000), {
+    default: 1500,
+    meaning: 'Milliseconds PostgreSQL or Redis may take for one answer before ours is 503.',
+  }),
   redisKeyPrefix: setting(keyPrefix(), {
     default: 'latchkey:',
     meaning: 'What every key in Redis starts with, so that several deployments can share one server.',

@@ -121,6 +121,7 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
     internalPort: values.internalPort,
     dataDir: resolve(cwd, values.dataDir),
     database,
+    storageTimeoutMs: values.storageTimeoutMs,
     redis: {
       kind: values.redisUrl?.kind ?? ('none' as const),
       allowVolatile: values.redisAllowVolatile,

@@ -124,7 +124,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const target =
     settings.database.kind === 'embedded'
       ? ({ kind: 'embedded', dataDir: settings.dataDir } as const)
-      : ({ kind: 'postgres', url: secrets.databaseUrl ?? '', poolSize: settings.database.poolSize } as const);
+      : ({ kind: 'postgres', url: secrets.databaseUrl ?? '', poolSize: settings.database.poolSize, timeout: settings.storageTimeoutMs } as const);
   const database = await Database.open({ target, entities, migrations, log });
   let redis: RedisConnection | undefined;
   try {
@@ -134,7 +134,10 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     }
     if (settings.redis.kind !== 'none') {
       const { keyPrefix, allowVolatile } = settings.redis;
-      redis = openRedis({ url: secrets.redisUrls.join(','), keyPrefix, allowVolatile, log, scripts: grantScripts });
+      redis = openRedis({
+        ...{ url: secrets.redisUrls.join(','), keyPrefix, allowVolatile, log, scripts: grantScripts },
+        timeout: settings.storageTimeoutMs,
+      });
       await redis.checkPersistence();
     }
   } catch (error) {

@@ -35,7 +35,9 @@ const WAIT = {
 };
 const GIVE_BACK = {
   name: 'budget_give_back',
-  text: `update guess_counter set failures = greatest(failures - 1, 0) where key = any($1::text[])`,
+  // In one order everywhere: two that give back the same rows the other way round would wait for one another.
+  text: `update guess_counter set failures = greatest(failures - 1, 0) where key in
+    (select key from guess_counter where key = any($1::text[]) order by key for update)`,
 };
 
 export class Budgets {

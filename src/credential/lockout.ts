@@ -64,7 +64,12 @@ const WAIT = {
       else greatest(1, ceil(extract(epoch from locked_until - now())))::float8 end as seconds
     from guess_counter where key = $1`,
 };
-const CLEAR = { name: 'guess_clear', text: 'delete from guess_counter where key = any($1::text[])' };
+const CLEAR = {
+  name: 'guess_clear',
+  // In one order everywhere: two that clear the same rows the other way round would wait for one another.
+  text: `delete from guess_counter where key in
+    (select key from guess_counter where key = any($1::text[]) order by key for update)`,
+};
 const CLEAR_SUBJECT = {
   name: 'guess_clear_subject',
   text: `delete from guess_counter where key = 'account:' || $1 or key like 'account-network:' || $1 || ':%'`,

@@ -33,11 +33,13 @@ interface PostgresTarget {
   readonly url: string;
   /** Connections at most; one is enough. */
   readonly poolSize: number;
+  /** Milliseconds for a connection and for each statement. */
+  readonly timeout?: number;
 }
 
-/** Seconds to milliseconds of what an operator has to wait at most when the server is away: answers must come within two seconds. */
-const CONNECT_TIMEOUT_MS = 1500;
-const QUERY_TIMEOUT_MS = 1800;
+/** Milliseconds: a page must say within two seconds that the server is away. */
+const DEFAULT_TIMEOUT = 1500;
+
 const NO_TIMEOUT = 0;
 /** What the server itself gives up after, when we are long gone. */
 const STATEMENT_TIMEOUT_MS = 10_000;
@@ -105,6 +107,7 @@ export class Database {
       const { migrations } = options;
       return new Database({ kind: 'embedded', orm, sql, migrations, withMigrator: (work) => work(orm) });
     }
+    const { timeout = DEFAULT_TIMEOUT } = target;
     const openPool = (poolSize: number, queryTimeout: number): PostgresOrm =>
       new PostgresOrm({
         ...base,
@@ -112,8 +115,8 @@ export class Database {
         pool: { min: 0, max: poolSize, idleTimeoutMillis: 30_000 },
         driverOptions: {
           application_name: 'latchkey',
-          connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-          statement_timeout: STATEMENT_TIMEOUT_MS,
+          connectionTimeoutMillis: timeout,
+          statement_timeout: Math.max(STATEMENT_TIMEOUT_MS, timeout),
           query_timeout: queryTimeout,
           lock_timeout: LOCK_TIMEOUT_MS,
           idle_in_transaction_session_timeout: 30_000,
@@ -121,7 +124,7 @@ export class Database {
           onPoolCreated: takeBackLostConnections,
         },
       });
-    const orm = openPool(target.poolSize, QUERY_TIMEOUT_MS);
+    const orm = openPool(target.poolSize, timeout);
     try {
       await orm.connect();
     } catch (cause) {

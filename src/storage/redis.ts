@@ -22,16 +22,16 @@ export interface RedisConnectionOptions {
   /** Accepts a Redis that may lose or evict keys. */
   readonly allowVolatile: boolean;
   readonly log: Log;
+  /** Milliseconds for a whole operation; connecting and one command have two thirds of it. */
+  readonly timeout?: number;
   readonly scripts?: Readonly<Record<string, RedisScript>>;
 }
 
 type Argument = string | number | Buffer;
 type Call = (this: unknown, ...args: readonly Argument[]) => Promise<unknown>;
 
-const CONNECT_TIMEOUT_MS = 1000;
-const COMMAND_TIMEOUT_MS = 1000;
 /** For a whole operation, waiting for a reconnect or a redirection included. */
-const OPERATION_TIMEOUT_MS = 1500;
+const DEFAULT_TIMEOUT_MS = 1500;
 /** Once it has been away for this long, operations fail at once instead of piling up. */
 const FAIL_FAST_AFTER_MS = 1000;
 /** A socket that stays silent this long after a command is dead even if nobody closed it. */
@@ -53,6 +53,7 @@ export class RedisConnection {
   readonly keyPrefix: string;
   readonly #allowVolatile: boolean;
   readonly #log: Log;
+  readonly #timeout: number;
   #downSince: number | undefined;
   #reached: Promise<void> | undefined;
   #isReported = false;
@@ -63,6 +64,7 @@ export class RedisConnection {
     const address = parseRedisUrl(options.url);
     this.#allowVolatile = options.allowVolatile;
     this.#log = options.log;
+    this.#timeout = options.timeout ?? DEFAULT_TIMEOUT_MS;
     this.keyPrefix = options.keyPrefix;
     this.isCluster = address.kind === 'cluster';
     this.client = connect(address, options);
@@ -80,7 +82,7 @@ export class RedisConnection {
     if (this.#downSince !== undefined && Date.now() - this.#downSince > FAIL_FAST_AFTER_MS) throw away();
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('Redis did not answer in time')), OPERATION_TIMEOUT_MS);
+      timer = setTimeout(() => reject(new Error('Redis did not answer in time')), this.#timeout);
     });
     try {
       return await Promise.race([this.#attempt(work), deadline]);
@@ -233,9 +235,10 @@ function connect(address: Address, options: RedisConnectionOptions): Redis | Clu
   const scripts = Object.fromEntries(
     Object.entries(options.scripts ?? {}).map(([name, { lua, keys }]) => [name, { lua, numberOfKeys: keys }]),
   );
+  const stepTimeout = Math.round(((options.timeout ?? DEFAULT_TIMEOUT_MS) * 2) / 3);
   const node = {
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    commandTimeout: COMMAND_TIMEOUT_MS,
+    connectTimeout: stepTimeout,
+    commandTimeout: stepTimeout,
     socketTimeout: SILENCE_MS,
     maxRetriesPerRequest: 1,
     keepAlive: 10_000,
@@ -254,7 +257,7 @@ function connect(address: Address, options: RedisConnectionOptions): Redis | Clu
       // By default a node that was lost is dropped, and its slots are found again only by luck.
       clusterNodeRetryStrategy: retryStrategy,
       slotsRefreshInterval: SLOTS_REFRESH_MS,
-      slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
+      slotsRefreshTimeout: stepTimeout,
       scripts,
       keyPrefix: options.keyPrefix,
       // Certificates carry names, and the default look-up would turn them into addresses first.

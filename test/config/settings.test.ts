@@ -23,6 +23,7 @@ describe('without any setting', () => {
       internalPort: 3001,
       dataDir: '/srv/latchkey/data',
       database: { kind: 'embedded' },
+      storageTimeoutMs: 1500,
       redis: { kind: 'none', allowVolatile: false, keyPrefix: 'latchkey:' },
       workers: 1,
       stopDelay: 0,

@@ -14,10 +14,10 @@ export async function createAccount(database: Database): Promise<string> {
   const id = randomUUID();
   await database
     .em()
-    .execute("insert into account (id, subject, status, created_at, updated_at) values (?, ?, 'active', now(), now())", [
-      id,
-      id,
-    ]);
+    .execute(
+      "insert into account (id, subject, status, created_at, updated_at) values (?, ?, 'active', now(), now())",
+      [id, id],
+    );
   return id;
 }
 
@@ -83,7 +83,9 @@ export function totpCode(secret: string, seconds: number, digits = 6): string {
 
 /** RFC 4648, section 6. */
 function decodeBase32(text: string): Buffer {
-  const bits = [...text].map((char) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(char).toString(2).padStart(5, '0')).join('');
+  const bits = [...text]
+    .map((char) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(char).toString(2).padStart(5, '0'))
+    .join('');
   const bytes = bits.match(/.{8}/g) ?? [];
   return Buffer.from(bytes.map((byte) => Number.parseInt(byte, 2)));
 }

@@ -37,7 +37,7 @@ export const databaseKinds: readonly DatabaseKind[] = [
     missing: await postgresMissing(),
     async open() {
       const made = await createTestDatabase();
-      const target = { kind: 'postgres', url: made.url, poolSize: 10 } as const;
+      const target = { kind: 'postgres', url: made.url, poolSize: 10, timeout: 20_000 } as const;
       const database = await Database.open({ target, entities, migrations, log });
       await database.migrate();
       return {

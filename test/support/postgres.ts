@@ -41,7 +41,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 
 async function onServer(statement: string, address = SERVER): Promise<void> {
   const server = await Database.open({
-    target: { kind: 'postgres', url: address, poolSize: 1 },
+    target: { kind: 'postgres', url: address, poolSize: 1, timeout: 60_000 },
     entities,
     migrations: [],
     log: createLog('silent'),

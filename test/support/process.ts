@@ -114,7 +114,8 @@ export async function runForJson<T>(argv: readonly string[], options: RunOptions
 /** A server that has said that it is ready. @param env what the test cares about; ports are chosen when it names none */
 export async function startLatchkey(env: Environment): Promise<RunningProcess> {
   const ports = { LATCHKEY_PORT: String(await freePort()), LATCHKEY_INTERNAL_PORT: String(await freePort()) };
-  const whole = { ...ports, ...env };
+  // A machine under load may take its time with the stores.
+  const whole = { ...ports, LATCHKEY_STORAGE_TIMEOUT_MS: '20000', ...env };
   const { child, output, finished } = spawnLatchkey(['serve'], { env: whole });
   let end: Finished | undefined;
   finished.then(

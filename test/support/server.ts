@@ -93,6 +93,8 @@ async function tryToStart(options: StartOptions): Promise<Latchkey> {
       LATCHKEY_PORT: String(port),
       LATCHKEY_INTERNAL_PORT: '0',
       LATCHKEY_STOP_DELAY: '0',
+      // A machine under load may take its time; what waits for an outage says so.
+      LATCHKEY_STORAGE_TIMEOUT_MS: '20000',
       LATCHKEY_DATA_DIR: folder,
       LATCHKEY_SECRET: TEST_SECRET,
       LATCHKEY_ANSWER_FLOOR_MS: '0',
