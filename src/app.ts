@@ -124,7 +124,12 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const target =
     settings.database.kind === 'embedded'
       ? ({ kind: 'embedded', dataDir: settings.dataDir } as const)
-      : ({ kind: 'postgres', url: secrets.databaseUrl ?? '', poolSize: settings.database.poolSize, timeout: settings.storageTimeoutMs } as const);
+      : ({
+          kind: 'postgres',
+          url: secrets.databaseUrl ?? '',
+          poolSize: settings.database.poolSize,
+          timeout: settings.storageTimeoutMs,
+        } as const);
   const database = await Database.open({ target, entities, migrations, log });
   let redis: RedisConnection | undefined;
   try {

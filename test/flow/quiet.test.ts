@@ -106,7 +106,7 @@ it('a whole round prints nothing but the announcement and JSON', async () => {
       clientId: String(made['client_id']),
       clientSecret: made['client_secret'] === undefined ? undefined : String(made['client_secret']),
       redirectUri: 'https://app.example.com/callback',
-      metadata: whole as TestClient['metadata'],
+      metadata: whole,
     };
   }
 });

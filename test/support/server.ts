@@ -33,6 +33,11 @@ export interface StartOptions {
   readonly backend?: Backend;
   /** Beside those that every test server has; `undefined` takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Puts something between Latchkey and the servers behind it. @returns the address to use instead */
+  readonly reroute?: {
+    readonly database?: (url: string) => string | Promise<string>;
+    readonly redis?: (url: string) => string | Promise<string>;
+  };
   /** The issuer's host name. */
   readonly host?: 'localhost' | '127.0.0.1';
 }
@@ -82,7 +87,7 @@ export async function startLatchkey(options: StartOptions = {}): Promise<Latchke
 }
 
 async function tryToStart(options: StartOptions): Promise<Latchkey> {
-  const { backend = 'embedded', host = 'localhost' } = options;
+  const { backend = 'embedded', host = 'localhost', reroute = {} } = options;
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-test-'));
   const port = await freePort();
   const keyPrefix = newKeyPrefix();
@@ -101,8 +106,8 @@ async function tryToStart(options: StartOptions): Promise<Latchkey> {
       LATCHKEY_ANSWER_JITTER_MS: '0',
       ...(made
         ? {
-            LATCHKEY_DATABASE_URL: made.url,
-            LATCHKEY_REDIS_URL: TEST_REDIS_URL,
+            LATCHKEY_DATABASE_URL: (await reroute.database?.(made.url)) ?? made.url,
+            LATCHKEY_REDIS_URL: (await reroute.redis?.(TEST_REDIS_URL)) ?? TEST_REDIS_URL,
             LATCHKEY_REDIS_KEY_PREFIX: keyPrefix,
             // The machine's Redis serves tests only and need not keep anything.
             LATCHKEY_REDIS_ALLOW_VOLATILE: 'true',
