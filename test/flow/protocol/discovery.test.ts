@@ -31,7 +31,7 @@ const endpoint =
   (path: string, method: 'GET' | 'POST'): Case =>
   async (latchkey, value) => {
     assert.equal(value, `${latchkey.issuer}${path}`);
-    const answer = await send(String(value), { method, headers: { accept: 'application/json' } });
+    const answer = await send(value, { method, headers: { accept: 'application/json' } });
     assert.ok(answer.status < 500 && answer.status !== 404 && answer.status !== 405, `${path} ${answer.status}`);
   };
 
