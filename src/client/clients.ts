@@ -248,6 +248,7 @@ export class Clients {
       .execute(`update client set source = 'database' where source = 'yaml' and client_id <> all (?::text[])`, [
         `{${declarations.map((one) => JSON.stringify(one.client_id)).join(',')}}`,
       ]);
+    this.#cache.clear();
   }
 
   async #getOwn(clientId: string): Promise<RegisteredClient> {

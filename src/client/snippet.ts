@@ -40,7 +40,7 @@ const url = oidc.buildAuthorizationUrl(config, {
   state,
 });
 
-// At ${redirectUri}: currentUrl is the URL that the browser came back with.
+// At ${text(redirectUri)}: currentUrl is the URL that the browser came back with.
 const tokens = await oidc.authorizationCodeGrant(config, currentUrl, {
   pkceCodeVerifier: codeVerifier,
   expectedState: state,
