@@ -61,7 +61,7 @@ class SetupError extends AppError {}
 function toAppError(ctx: Context, parts: ErrorPageParts, caught: unknown): AppError {
   const error = parts.asUnavailable(caught);
   if (error instanceof AppError) return error;
-  const { status, message } = error as { status?: unknown; message?: unknown };
+  const { status, message } = (error ?? {}) as { status?: unknown; message?: unknown };
   // The classic of a first day behind a proxy: cookies must be Secure, and the proxy does not say that it speaks https.
   if (typeof message === 'string' && message.startsWith('Cannot send secure cookie')) {
     const seen = ctx.get('x-forwarded-proto') || 'none';

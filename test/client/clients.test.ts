@@ -174,10 +174,9 @@ describeOnEachBackend('clients', (latchkey) => {
       clients().declare([declaration], { broken: 'short' }),
       refusal('invalid-request', /client broken: .*16/),
     );
+    const wrong = { ...declaration, redirect_uris: ['x'] };
     await assert.rejects(
-      clients().declare([{ ...declaration, redirect_uris: ['x'] }], {
-        broken: 'a secret of the settings, long enough',
-      }),
+      clients().declare([wrong], { broken: 'a secret of the settings, long enough' }),
       refusal('invalid-client-metadata', /client broken: .*redirect_uris/),
     );
     assert.equal(await clients().find('broken'), null);
