@@ -71,7 +71,7 @@ describe('a rolling restart', { skip }, () => {
     const account = { email: 'ann@example.com', username: null };
     const offline = { scope: 'openid offline_access', prompt: 'consent' };
 
-    let isOver = false;
+    const work = { isOver: false };
     let rounds = 0;
     const workers = Array.from({ length: 3 }, async (_, worker) => {
       const browser = new Browser(latchkey.issuer);
@@ -82,7 +82,7 @@ describe('a rolling restart', { skip }, () => {
       );
       assert.equal(first.status, 200, JSON.stringify(first.body));
       let refreshToken = first.body['refresh_token'];
-      while (!isOver && rounds < MOST_ROUNDS) {
+      while (!work.isOver && rounds < MOST_ROUNDS) {
         // The session is still there, whoever answers.
         const silent = authorizationRequest(latchkey.issuer, client, { prompt: 'none' });
         const page = await browser.get(silent.url);
@@ -101,11 +101,11 @@ describe('a rolling restart', { skip }, () => {
     });
     const failure = Promise.all(workers);
     failure.catch(() => {
-      isOver = true;
+      work.isOver = true;
     });
     const settle = async () => {
       const goal = rounds + 20;
-      await until(() => rounds >= goal || isOver, 'some more rounds');
+      await until(() => rounds >= goal || work.isOver, 'some more rounds');
     };
 
     for (const index of [0, 1]) {
@@ -114,10 +114,10 @@ describe('a rolling restart', { skip }, () => {
       assert.equal(ended?.code, 0, ended?.stderr);
       await settle();
       servers[index] = await start(index);
-      await until(() => front.readyCount() === 2 || isOver, 'both servers to be ready again');
+      await until(() => front.readyCount() === 2 || work.isOver, 'both servers to be ready again');
     }
     await settle();
-    isOver = true;
+    work.isOver = true;
     await failure;
     for (const count of front.counts()) assert.ok(count > 50, `both servers have worked: ${front.counts().join(', ')}`);
     for (const server of servers) assert.doesNotMatch(server.stderr(), /"level":"(error|fatal)"/);

@@ -33,7 +33,9 @@ export async function startRoundRobin(port: number, backends: readonly number[])
     });
     probe.end();
   };
-  const timer = setInterval(() => backends.forEach((_, index) => check(index)), CHECK_EVERY_MS);
+  const timer = setInterval(() => {
+    for (const index of backends.keys()) check(index);
+  }, CHECK_EVERY_MS);
   let turn = 0;
   const server = createServer((incoming, outgoing) => {
     const ready = backends.map((_, index) => index).filter((index) => isReady[index]);
