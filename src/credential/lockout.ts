@@ -24,7 +24,12 @@ export interface LockoutSettings {
 }
 
 export type Attempt =
-  | { readonly isAllowed: true; succeed(): Promise<void> }
+  | {
+      readonly isAllowed: true;
+      succeed(): Promise<void>;
+      /** The secret was not looked at after all (too busy, storage away): the try does not count, and locks nobody. */
+      withdraw(): Promise<void>;
+    }
   | {
       readonly isAllowed: false;
       /** Seconds to wait; null: until a reset or an administrator. */
@@ -70,6 +75,14 @@ const CLEAR = {
   text: `delete from guess_counter where key in
     (select key from guess_counter where key = any($1::text[]) order by key for update)`,
 };
+/** A lock in force was made by this try or by one beside it: with one try less there is none. */
+const WITHDRAW = {
+  name: 'guess_withdraw',
+  text: `update guess_counter set failures = greatest(failures - 1, 0),
+      strikes = case when locked_until > now() then greatest(strikes - 1, 0) else strikes end,
+      locked_until = case when locked_until > now() then null else locked_until end
+    where key in (select key from guess_counter where key = any($1::text[]) order by key for update)`,
+};
 const CLEAR_SUBJECT = {
   name: 'guess_clear_subject',
   text: `delete from guess_counter where key = 'account:' || $1 or key like 'account-network:' || $1 || ':%'`,
@@ -102,7 +115,7 @@ export class Lockout {
    */
   async attempt(who: AttemptSubject): Promise<Attempt> {
     const s = this.#settings;
-    if (s.switchedOff) return { isAllowed: true, succeed: async () => undefined };
+    if (s.switchedOff) return { isAllowed: true, succeed: async () => undefined, withdraw: async () => undefined };
     const networkKey = `network:${who.network}`;
     const pairKey = `account-network:${who.subject}:${who.network}`;
     const accountKey = `account:${who.subject}`;
@@ -120,6 +133,10 @@ export class Lockout {
       succeed: async () => {
         await this.#budgets.giveBack(networkKey);
         await this.#database.sql.query(CLEAR, [[pairKey, accountKey]]);
+      },
+      withdraw: async () => {
+        await this.#budgets.giveBack(networkKey);
+        await this.#database.sql.query(WITHDRAW, [[pairKey, ...(who.isKnownDevice ? [] : [accountKey])]]);
       },
     };
   }
@@ -181,7 +198,8 @@ export class Lockout {
       return { isAllowed: false, retryAfter: spending.retryAfter, reason };
     }
     const spent = [...(spending.isAllowed ? [key] : []), ...(isNeverStopped ? [] : [networkKey])];
-    return { isAllowed: true, succeed: () => this.#budgets.giveBack(...spent) };
+    const giveBack = (): Promise<void> => this.#budgets.giveBack(...spent);
+    return { isAllowed: true, succeed: giveBack, withdraw: giveBack };
   }
 
   async #spendNetwork(key: string): Promise<Refusal | null> {

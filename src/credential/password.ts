@@ -1,6 +1,7 @@
 // Passwords: the rules they must keep, hashing with Argon2id, and checking in the same time for known and unknown accounts. Hashing runs
 // on Node's thread pool, so at most a few run at once and a bounded number waits. It does not count failures: see lockout.ts.
 import argon2 from 'argon2';
+import { Unavailable } from '../errors.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
 import { isOnBlockList, isPersonal, type PasswordOwner, personalWords } from './block-list.ts';
 import type { BreachedPasswords } from './breached-password.ts';
@@ -166,14 +167,21 @@ export class Passwords {
       isImported(hash) ? verifyImported(hash, password) : argon2.verify(hash, password.normalize('NFC'), secret),
     );
     if (!matches || stored === undefined || accountId === null) return false;
-    if (this.#isOutdated(stored)) {
-      const fresh = await this.hash(password);
-      await this.#database.sql.query(REHASH, [accountId, stored, fresh]);
-    }
+    if (this.#isOutdated(stored)) await this.#renew(accountId, stored, password);
     return true;
   }
 
   /** @param em inside a transaction, its own */
+  /** The password was right: what goes wrong here must not keep anybody out, and is tried again at the next sign-in. */
+  async #renew(accountId: string, stored: string, password: string): Promise<void> {
+    try {
+      const fresh = await this.hash(password);
+      await this.#database.sql.query(REHASH, [accountId, stored, fresh]);
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+    }
+  }
+
   async has(accountId: string, em: EntityManager = this.#database.em()): Promise<boolean> {
     return (await em.count(Password, { accountId })) === 1;
   }

@@ -101,7 +101,11 @@ async function check(
     await parts.audit.record({ ...event, result: 'failure', reason: `locked-${attempt.reason}` });
     return { status: 429, login, remember, problem: 'locked', retryAfter: attempt.retryAfter ?? undefined };
   }
-  const matches = await parts.passwords.verify(account?.id ?? null, password);
+  const matches = await parts.passwords.verify(account?.id ?? null, password).catch(async (error: unknown) => {
+    // Too busy to look: whoever comes back later has not guessed wrong.
+    await attempt.withdraw();
+    throw error;
+  });
   if (!account || !matches || account.status !== 'active') {
     const reason = !account ? 'unknown-account' : matches ? `account-${account.status}` : 'wrong-password';
     await parts.audit.record({ ...event, result: 'failure', reason });

@@ -131,6 +131,34 @@ describeOnEachDatabase('the limits', (database) => {
       await fail(lockout, who, 5);
     });
 
+    it('does not count tries that were not looked at, and they lock nobody', async () => {
+      const lockout = lockoutOn(database());
+      const who = stranger();
+      for (let count = 0; count < 12; count += 1) {
+        const attempt = await lockout.attempt(who);
+        assert.ok(attempt.isAllowed, `attempt ${count + 1}`);
+        await attempt.withdraw();
+      }
+      await fail(lockout, who, 5);
+      const { retryAfter } = refused(await lockout.attempt(who));
+      assert.ok(retryAfter !== null && retryAfter <= 900, 'and the first lock is still the first');
+    });
+
+    it('still looks at five guesses at most when some of those beside them are withdrawn', async () => {
+      const lockout = lockoutOn(database());
+      const who = stranger();
+      let looked = 0;
+      const guess = async (index: number) => {
+        const attempt = await lockout.attempt(who);
+        if (!attempt.isAllowed) return;
+        if (index % 2 === 0) await attempt.withdraw();
+        else looked += 1;
+      };
+      await Promise.all(Array.from({ length: 60 }, (_, index) => guess(index)));
+      for (let count = 0; count < 10; count += 1) await guess(1);
+      assert.equal(looked, 5);
+    });
+
     it('holds for another process on the same database, as after a restart', async () => {
       const who = stranger();
       await fail(lockoutOn(database()), who, 5);

@@ -267,6 +267,17 @@ describeOnEachDatabase('stored passwords', (database) => {
       assert.equal(await passwordsOn(database()).verify(id, 'correct horse battery staple'), false);
     });
 
+    it('lets the right one in when there is no time to hash it again, and does so at the next sign-in', async (context) => {
+      const id = await accountWith(database(), passwordsOn(database()), 'correct horse battery staple');
+      const fresh = passwordsOn(database(), { hashIterations: 3 });
+      const busy = context.mock.method(fresh, 'hash', () => Promise.reject(new Unavailable()));
+      assert.equal(await fresh.verify(id, 'correct horse battery staple'), true);
+      assert.equal(busy.mock.callCount(), 1);
+      busy.mock.restore();
+      assert.equal(await fresh.verify(id, 'correct horse battery staple'), true);
+      assert.match(await storedHash(database(), id), /m=19456,p=1,t=3/);
+    });
+
     it('does not undo a change of the password that happens while it hashes again', async () => {
       const old = passwordsOn(database());
       const id = await accountWith(database(), old, 'correct horse battery staple');
