@@ -201,7 +201,11 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const { ttl } = settings;
   const keyTimes = {
     ahead: settings.keys.publishAhead,
-    keep: Math.max(ttl.idToken, ttl.accessToken, ttl.clientCredentials) + CLOCK_SLACK,
+    keep:
+      Math.max(
+        ...[ttl.idToken, ttl.accessToken, ttl.clientCredentials],
+        ...settings.resources.map((resource) => resource.accessTokenTtl ?? 0),
+      ) + CLOCK_SLACK,
   };
   let keysInUse = '';
 

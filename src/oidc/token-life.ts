@@ -42,11 +42,16 @@ export function lifetimes(ttl: EngineLifetimes): NonNullable<Configuration['ttl'
   };
 }
 
-/** The resource knows best how long its tokens may live, then the client. */
+/**
+ * The resource knows best how long its tokens may live, then the client. A JWT cannot be taken back, and its key is published for as long as
+ * the deployment's tokens live: a client may only shorten it.
+ */
 function tokenTtl(token: object, client: EngineClient, otherwise: number): number {
-  const { resourceServer } = token as { resourceServer?: { accessTokenTTL?: number } };
+  const { resourceServer } = token as { resourceServer?: { accessTokenTTL?: number; accessTokenFormat?: string } };
+  if (resourceServer?.accessTokenTTL !== undefined) return resourceServer.accessTokenTTL;
   const own = client['latchkey_access_token_ttl'];
-  return resourceServer?.accessTokenTTL ?? (typeof own === 'number' ? own : otherwise);
+  if (typeof own !== 'number') return otherwise;
+  return resourceServer?.accessTokenFormat === 'jwt' ? Math.min(own, otherwise) : own;
 }
 
 /** Requests whose first refresh token belongs to a person who asked to be remembered. */

@@ -1,142 +1,87 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it, type TestContext } from 'node:test';
-import type { Browser } from '../support/browser-client.ts';
-import { authorizationRequest, redeem, refresh, signIn, tokenRequest, userinfo } from '../support/relying-party.ts';
-import { type Latchkey, startLatchkey, TEST_PASSWORD } from '../support/server.ts';
+import { after, before, describe, it, mock } from 'node:test';
+import { type EngineLifetimes, lifetimes } from '../../src/oidc/token-life.ts';
 
-const SECOND = 1000;
-const HOUR = 3600 * SECOND;
-const DAY = 24 * HOUR;
+const ttl: EngineLifetimes = {
+  ...{ accessToken: 900, idToken: 3600, authorizationCode: 120, clientCredentials: 600, pushedRequest: 60 },
+  ...{ deviceCode: 600, interaction: 3600, sessionIdle: 100, sessionAbsolute: 1000 },
+  ...{ sessionIdleRemembered: 200, sessionAbsoluteRemembered: 2000 },
+  ...{
+    refreshTokenIdle: 100,
+    refreshTokenIdleRemembered: 200,
+    refreshTokenFamily: 1000,
+    refreshTokenFamilyRemembered: 2000,
+  },
+};
+type Life = (ctx: object, subject: object, client?: object) => number;
+const life = lifetimes(ttl) as unknown as Readonly<Record<string, Life>>;
+const of = (model: string, subject: object, client: object = {}, ctx: object = {}): number => {
+  const find = life[model];
+  assert.ok(find);
+  return find(ctx, subject, client);
+};
+const now = () => Math.floor(Date.now() / 1000);
 
-describe('the life of', () => {
-  let latchkey: Latchkey;
-  before(async () => {
-    latchkey = await startLatchkey();
-  });
-  after(() => latchkey.stop());
+before(() => mock.timers.enable({ apis: ['Date'], now: 1_800_000_000_000 }));
+after(() => mock.timers.reset());
 
-  /** The engine's clock, and the browser's, go on by so much; storage keeps its own. */
-  function clock(context: TestContext) {
-    context.mock.timers.enable({ apis: ['Date'], now: Date.now() });
-    return (milliseconds: number) => context.mock.timers.setTime(Date.now() + milliseconds);
-  }
+describe('an access token', () => {
+  const long = { latchkey_access_token_ttl: 5000 };
+  const short = { latchkey_access_token_ttl: 60 };
 
-  async function start(remember: boolean) {
-    const [client, account] = [await latchkey.createClient(), await latchkey.createAccount()];
-    const browser = latchkey.browser();
-    const params = { scope: 'openid offline_access', prompt: 'consent' };
-    const signedIn = await signIn(latchkey, browser, client, { account, remember, params });
-    const tokens = await redeem(latchkey, client, signedIn);
-    assert.equal(tokens.status, 200, JSON.stringify(tokens.body));
-    return { client, account, browser, tokens: tokens.body };
-  }
-  type Started = Awaited<ReturnType<typeof start>>;
-
-  /** Refreshes until it is refused. @returns days after which the last refresh worked */
-  async function lastGoodDay(started: Started, pass: (ms: number) => void, every: number): Promise<number> {
-    let token = started.tokens['refresh_token'];
-    for (let day = 0; day < 200; day += every) {
-      pass(every * DAY);
-      const answer = await refresh(latchkey, started.client, token);
-      if (answer.status !== 200) {
-        assert.equal(answer.body['error'], 'invalid_grant');
-        return day;
-      }
-      token = answer.body['refresh_token'];
-    }
-    return Number.POSITIVE_INFINITY;
-  }
-
-  const isSignedIn = async (browser: Browser, started: Started): Promise<boolean> => {
-    const request = authorizationRequest(latchkey.issuer, started.client, { prompt: 'none' });
-    return (await browser.get(request.url)).params['code'] !== undefined;
-  };
-
-  it('a refresh token is 7 days without use, and its family 30 days', async (context) => {
-    const pass = clock(context);
-    const idle = await start(false);
-    pass(7 * DAY - HOUR);
-    const answer = await refresh(latchkey, idle.client, idle.tokens['refresh_token']);
-    assert.equal(answer.status, 200);
-    pass(7 * DAY + HOUR);
-    assert.equal((await refresh(latchkey, idle.client, answer.body['refresh_token'])).body['error'], 'invalid_grant');
-    assert.equal(await lastGoodDay(await start(false), pass, 3), 27);
+  it('lives as long as the resource says, then the client, then the deployment', () => {
+    const forResource = { resourceServer: { accessTokenTTL: 300, accessTokenFormat: 'opaque' } };
+    assert.equal(of('AccessToken', forResource, long), 300);
+    assert.equal(of('AccessToken', {}, long), 5000);
+    assert.equal(of('AccessToken', {}), 900);
+    assert.equal(of('ClientCredentials', {}), 600);
+    assert.equal(of('ClientCredentials', forResource), 300);
   });
 
-  it('a remembered refresh token is 30 days without use, and its family 90 days', async (context) => {
-    const pass = clock(context);
-    const idle = await start(true);
-    pass(30 * DAY - HOUR);
-    const answer = await refresh(latchkey, idle.client, idle.tokens['refresh_token']);
-    assert.equal(answer.status, 200, JSON.stringify(answer.body));
-    pass(30 * DAY + HOUR);
-    assert.equal((await refresh(latchkey, idle.client, answer.body['refresh_token'])).body['error'], 'invalid_grant');
-    assert.equal(await lastGoodDay(await start(true), pass, 4), 88);
+  it('that cannot be taken back is only shortened by a client', () => {
+    const jwt = { resourceServer: { accessTokenFormat: 'jwt' } };
+    assert.equal(of('AccessToken', jwt, long), 900);
+    assert.equal(of('AccessToken', jwt, short), 60);
+    assert.equal(of('AccessToken', { resourceServer: { accessTokenFormat: 'opaque' } }, long), 5000);
+  });
+});
+
+it('a code lives as the deployment says, and for a minute at most under FAPI 2.0', () => {
+  const ctx = (profile?: string) => ({ oidc: { isFapi: () => profile } });
+  assert.equal(of('AuthorizationCode', {}, {}, ctx()), 120);
+  assert.equal(of('AuthorizationCode', {}, {}, ctx('2.0')), 60);
+});
+
+describe('a session', () => {
+  it('lives without use for its idle time, and never beyond its age', () => {
+    assert.equal(of('Session', { transient: true, loginTs: now() }), 100);
+    assert.equal(of('Session', { transient: true, loginTs: now() - 950 }), 50);
+    assert.equal(of('Session', { transient: true, loginTs: now() - 5000 }), 1);
+    assert.equal(of('Session', { loginTs: now() }), 200);
   });
 
-  it('a session is 7 days without use and 30 days at most, and 30 and 90 when remembered', async (context) => {
-    const pass = clock(context);
-    for (const [remember, idleDays, absoluteDays] of [
-      [false, 7, 30],
-      [true, 30, 90],
-    ] as const) {
-      const idle = await start(remember);
-      pass(idleDays * DAY - HOUR);
-      assert.equal(await isSignedIn(idle.browser, idle), true);
-      pass(idleDays * DAY + HOUR);
-      assert.equal(await isSignedIn(idle.browser, idle), false);
+  it('of nobody lives as long as an interaction, within its age', () => {
+    assert.equal(of('Session', { transient: true }), 1000);
+  });
+});
 
-      const busy = await start(remember);
-      const step = idleDays - 1;
-      let age = 0;
-      while (age + step < absoluteDays) {
-        pass(step * DAY);
-        age += step;
-        assert.equal(await isSignedIn(busy.browser, busy), true, `day ${age}`);
-      }
-      pass((absoluteDays - age) * DAY + HOUR);
-      assert.equal(await isSignedIn(busy.browser, busy), false);
-    }
+describe('a refresh token', () => {
+  const rotated = (idle: number) => ({
+    oidc: { entities: { RotatedRefreshToken: { iat: now(), exp: now() + idle } } },
   });
 
-  it('a code is a minute, an access token fifteen, an interaction an hour', async (context) => {
-    const pass = clock(context);
-    const started = await start(false);
-    const { client, account, browser } = started;
-    const [good, late] = [
-      await signIn(latchkey, browser, client, { account }),
-      await signIn(latchkey, browser, client, { account }),
-    ];
-    pass(59 * SECOND);
-    assert.equal((await redeem(latchkey, client, good)).status, 200);
-    pass(2 * SECOND);
-    assert.equal((await redeem(latchkey, client, late)).body['error'], 'invalid_grant');
-
-    const fresh = await refresh(latchkey, client, started.tokens['refresh_token']);
-    pass(899 * SECOND);
-    assert.equal((await userinfo(latchkey, fresh.body['access_token'])).status, 200);
-    pass(2 * SECOND);
-    assert.equal((await userinfo(latchkey, fresh.body['access_token'])).status, 401);
-    const seen = await tokenRequest(latchkey, '/token/introspection', client, {
-      token: String(fresh.body['access_token']),
-    });
-    assert.deepEqual(seen.body, { active: false });
-
-    const person = latchkey.browser();
-    const login = await person.get(authorizationRequest(latchkey.issuer, client).url);
-    pass(HOUR + SECOND);
-    const page = await person.submit(login, { login: account.email ?? '', password: TEST_PASSWORD });
-    assert.equal(page.error, 'interaction-expired', page.describe());
+  it('lives for its idle time, and never beyond the end of its family', () => {
+    assert.equal(of('RefreshToken', { iiat: now() }, {}, rotated(100)), 100);
+    assert.equal(of('RefreshToken', { iiat: now() - 970 }, {}, rotated(100)), 30);
+    assert.equal(of('RefreshToken', { iiat: now() - 970 }, {}, rotated(30)), 30);
   });
 
-  it('consent does not end with a session', async (context) => {
-    const pass = clock(context);
-    const started = await start(false);
-    pass(200 * DAY);
-    const again = await signIn(latchkey, latchkey.browser(), started.client, {
-      account: started.account,
-      decision: 'deny',
-    });
-    assert.notEqual(again.code, undefined, 'it was not asked again');
+  it('of a remembered sign-in stays remembered when it is rotated, up to the last one', () => {
+    assert.equal(of('RefreshToken', { iiat: now() - 500 }, {}, rotated(200)), 200);
+    assert.equal(of('RefreshToken', { iiat: now() - 1950 }, {}, rotated(50)), 50);
   });
+});
+
+it('a grant outlives the longest family of refresh tokens', () => {
+  assert.ok(of('Grant', {}) > ttl.refreshTokenFamilyRemembered);
 });
