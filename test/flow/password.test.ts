@@ -1,7 +1,6 @@
 // Wrong passwords: one answer whatever was wrong, counted before they are looked at, with limits that lock nobody else out.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Browser, Page } from '../support/browser-client.ts';
 import { answerPrompts, authorizationRequest, signIn } from '../support/relying-party.ts';
 import { describeOnEachBackend, TEST_PASSWORD, type TestClient } from '../support/server.ts';
@@ -206,35 +205,6 @@ describeOnEachBackend(
         const wait = Number(refused.headers['retry-after']);
         assert.ok(wait > 0 && wait <= 900, String(wait));
         assert.equal((await guess(account.email ?? '', TEST_PASSWORD)).id, 'consent');
-      });
-    });
-
-    describe('when too many sign in at once', () => {
-      it('is answered with a time to come back, and whoever comes back has not guessed wrong', async () => {
-        const account = await latchkey().createAccount();
-        const browser = latchkey().browser(elsewhere());
-        const page = await openLogin(await theClient(), browser);
-        const { passwords } = latchkey().app;
-        // More than may wait; refused ones come back at once, so the queue stays full for as long as the people below need.
-        let isFull = true;
-        const flood = Array.from({ length: 70 }, async () => {
-          while (isFull) await passwords.hash('somebody else signs in').catch(() => wait(1));
-        });
-        try {
-          for (let count = 0; count < 8; count += 1) {
-            const busy = await browser.submit(page, { login: account.email ?? '', password: TEST_PASSWORD });
-            assert.equal(busy.status, 503, busy.describe());
-            assert.equal(busy.error, 'busy');
-            assert.match(busy.headers['retry-after'] ?? '', /^\d+$/);
-          }
-        } finally {
-          isFull = false;
-          await Promise.all(flood);
-        }
-        assert.equal(
-          (await browser.submit(page, { login: account.email ?? '', password: TEST_PASSWORD })).id,
-          'consent',
-        );
       });
     });
 
