@@ -5,7 +5,8 @@ import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { createLog } from '../src/log.ts';
 import { type RunningServer, startServer } from '../src/server.ts';
-import { freePort, until } from './support/process.ts';
+import { freePort } from './support/free-port.ts';
+import { until } from './support/process.ts';
 
 const log = createLog('silent');
 

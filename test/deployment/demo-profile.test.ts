@@ -5,7 +5,8 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { freePort, startLatchkey, temporaryFolder, until, watch } from '../support/process.ts';
+import { freePort } from '../support/free-port.ts';
+import { startLatchkey, temporaryFolder, until, watch } from '../support/process.ts';
 
 const EXAMPLES = join(import.meta.dirname, '../../examples/compose');
 

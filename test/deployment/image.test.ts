@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { freePort, temporaryFolder, until, watch } from '../support/process.ts';
+import { freePort } from '../support/free-port.ts';
+import { temporaryFolder, until, watch } from '../support/process.ts';
 import { execForm, followBuild, instructions, isSent } from './dockerfile.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

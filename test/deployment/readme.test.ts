@@ -4,8 +4,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { freePort } from '../support/free-port.ts';
 import { createTestDatabase, postgresMissing, type TestDatabase } from '../support/postgres.ts';
-import { freePort, temporaryFolder, until, watch } from '../support/process.ts';
+import { temporaryFolder, until, watch } from '../support/process.ts';
 import { type RedisServer, redisServerMissing, startRedisServer } from '../support/redis-cluster.ts';
 import { codeBlocks, inlineCode } from './markdown.ts';
 

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { copyEmbeddedDatabase } from '../support/embedded-template.ts';
+import { freePort } from '../support/free-port.ts';
 import {
   type Environment,
-  freePort,
   type RunningProcess,
   runForJson,
   runLatchkey,

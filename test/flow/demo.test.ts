@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { Browser } from '../support/browser-client.ts';
-import { freePort, temporaryFolder, until, watch } from '../support/process.ts';
+import { freePort } from '../support/free-port.ts';
+import { temporaryFolder, until, watch } from '../support/process.ts';
 
 const DEMO = join(import.meta.dirname, '..', '..', 'examples', 'demo', 'main.ts');
 

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Browser } from '../support/browser-client.ts';
+import { freePort } from '../support/free-port.ts';
 import { createTestDatabase, postgresMissing, type TestDatabase } from '../support/postgres.ts';
-import { freePort, type RunningProcess, runForJson, startLatchkey, until } from '../support/process.ts';
+import { type RunningProcess, runForJson, startLatchkey, until } from '../support/process.ts';
 import { deleteKeys, newKeyPrefix, redisMissing, TEST_REDIS_URL } from '../support/redis.ts';
 import { authorizationRequest, redeem, refresh, signIn, userinfo } from '../support/relying-party.ts';
 import { type RoundRobin, startRoundRobin } from '../support/round-robin.ts';

@@ -7,10 +7,10 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { migrations } from '../../migrations/list.ts';
+import { freePort } from '../support/free-port.ts';
 import { createTestDatabase, postgresMissing, type TestDatabase } from '../support/postgres.ts';
 import {
   type Environment,
-  freePort,
   type RunningProcess,
   runForJson,
   runLatchkey,

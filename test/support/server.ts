@@ -1,9 +1,6 @@
 // The whole of Latchkey inside of the test's process: on a clean database and key prefix, at ports of its own, with as few settings as it
 // can be run with. Suites that must hold everywhere run once for each of `backends`.
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe } from 'node:test';
@@ -16,6 +13,7 @@ import { createLog } from '../../src/log.ts';
 import { type RunningServer, startServer } from '../../src/server.ts';
 import { Browser, type BrowserOptions } from './browser-client.ts';
 import { copyEmbeddedDatabase } from './embedded-template.ts';
+import { freePort } from './free-port.ts';
 import { createTestDatabase, postgresMissing, type TestDatabase } from './postgres.ts';
 import { deleteKeys, newKeyPrefix, redisMissing, TEST_REDIS_URL } from './redis.ts';
 
@@ -208,14 +206,4 @@ export function describeOnEachBackend(
       });
     });
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
