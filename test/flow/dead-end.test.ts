@@ -87,7 +87,7 @@ describeOnEachBackend('somebody who', (latchkey) => {
     assert.notEqual(first.params['code'], undefined, first.describe());
     const later = await browser.submit(second, credentials);
     const end = await answerPrompts(browser, later, {});
-    if (end.params['code'] === undefined) assertHelps(end, 'interaction-expired', 'https://app.example.com/login');
+    assert.notEqual(end.params['code'], undefined, end.describe());
   });
 
   it('opens many tabs at once can finish each of them', async () => {
@@ -100,8 +100,7 @@ describeOnEachBackend('somebody who', (latchkey) => {
     for (const tab of tabs) {
       assert.equal(tab.id, 'consent');
       const answer = await browser.submit(tab, {}, { button: ['decision', 'allow'] });
-      if (answer.params['code'] === undefined)
-        assertHelps(answer, 'interaction-expired', 'https://app.example.com/login');
+      assert.notEqual(answer.params['code'], undefined, answer.describe());
     }
   });
 

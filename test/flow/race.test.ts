@@ -108,7 +108,7 @@ describeOnEachBackend('at the same time', (latchkey) => {
       for (const answer of answers) assert.ok(answer.status < 500, JSON.stringify(answer.body));
     });
 
-    it('send one consent: one code comes of it', async () => {
+    it('send one consent: it leads one way, nothing breaks, and a code comes of it', async () => {
       const client = await latchkey().createClient();
       const account = await latchkey().createAccount();
       const browser = latchkey().browser();
@@ -267,3 +267,25 @@ describeOnEachBackend('at the same time', (latchkey) => {
     });
   });
 });
+
+describeOnEachBackend(
+  'with a grace for clients that refresh twice',
+  (latchkey) => {
+    it('a repeat gets no token and harms nothing, and a code has no grace', async () => {
+      const client = await latchkey().createClient();
+      const account = await latchkey().createAccount();
+      const params = { scope: 'openid offline_access', prompt: 'consent' };
+      const signedIn = await signIn(latchkey(), latchkey().browser(), client, { account, params });
+      const first = await redeem(latchkey(), client, signedIn);
+      const answers = await Promise.all(FIFTY.map(() => refresh(latchkey(), client, first.body['refresh_token'])));
+      const winners = answers.filter((answer) => answer.status === 200);
+      assert.equal(winners.length, 1);
+      assert.equal((await refresh(latchkey(), client, first.body['refresh_token'])).body['error'], 'invalid_grant');
+      const next = await refresh(latchkey(), client, winners[0]?.body['refresh_token']);
+      assert.equal(next.status, 200, 'the family lives');
+      assert.equal((await redeem(latchkey(), client, signedIn)).body['error'], 'invalid_grant');
+      assert.equal((await refresh(latchkey(), client, next.body['refresh_token'])).body['error'], 'invalid_grant');
+    });
+  },
+  { env: { LATCHKEY_REFRESH_GRACE: '60' } },
+);
