@@ -1,7 +1,7 @@
 // A migrated embedded database, made once on a machine and copied from then on: creating one takes seconds, copying one does not. The start
 // on an empty folder has tests of its own.
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { migrations } from '../../migrations/list.ts';
@@ -18,7 +18,13 @@ export async function copyEmbeddedDatabase(dataDir: string): Promise<void> {
   cpSync(join(template, 'database'), join(dataDir, 'database'), { recursive: true });
 }
 
+/** Milliseconds after which a template of earlier migrations is taken away; one in use by an older checkout is made again. */
+const OLD_MS = 24 * 60 * 60 * 1000;
+
 async function makeTemplate(template: string): Promise<void> {
+  for (const other of globSync(join(tmpdir(), 'latchkey-template-*'))) {
+    if (Date.now() - statSync(other).mtimeMs > OLD_MS) rmSync(other, { recursive: true, force: true });
+  }
   const draft = mkdtempSync(join(tmpdir(), 'latchkey-draft-'));
   const target = { kind: 'embedded', dataDir: draft } as const;
   const database = await Database.open({ target, entities, migrations, log: createLog('silent') });
