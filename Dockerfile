@@ -28,5 +28,6 @@ RUN node --input-type=module -e "await import('/opt/latchkey/src/command/serve.t
 VOLUME /var/lib/latchkey
 EXPOSE 3000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 CMD ["node", "src/main.ts", "healthcheck"]
-ENTRYPOINT ["node", "src/main.ts"]
+# See docs/performance.md for the option.
+ENTRYPOINT ["node", "--max-semi-space-size=8", "src/main.ts"]
 CMD ["serve"]

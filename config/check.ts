@@ -109,6 +109,24 @@ const checks: readonly Check[] = [
     ['answerFloorMs', 'issuer'],
     ({ answerFloorMs, issuer }) => answerFloorMs < 100 && !isLocal(issuer) && `must be at least 100 ${NOT_LOCAL}`,
   ),
+  check(
+    ['usernames', 'registrationEmail'],
+    ({ usernames, registrationEmail }) =>
+      registrationEmail === 'optional' &&
+      usernames === 'off' &&
+      `must be optional or required while ${variableName('registrationEmail')} is optional: an account needs a name`,
+    'required',
+  ),
+  check(
+    ['termsUrl', 'termsVersion'],
+    ({ termsUrl, termsVersion }) =>
+      termsUrl === undefined && termsVersion !== undefined && `is needed with ${variableName('termsVersion')}`,
+  ),
+  check(
+    ['termsVersion', 'termsUrl'],
+    ({ termsUrl, termsVersion }) =>
+      termsVersion === undefined && termsUrl !== undefined && `is needed with ${variableName('termsUrl')}`,
+  ),
   inOrder('lockFor', 'lockForAtMost'),
   inOrder('refreshTokenIdleTtl', 'refreshTokenFamilyTtl'),
   inOrder('refreshTokenIdleRememberedTtl', 'refreshTokenFamilyRememberedTtl'),

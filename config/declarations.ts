@@ -1,9 +1,10 @@
 // The lists that only YAML can declare: clients, resources, upstreams, Telegram and roles. Their secrets are taken out
 // and kept apart. What the values mean (redirect rules, permissions, combinations of client metadata) is checked by the rooms
 // that use them.
+import { createPrivateKey } from 'node:crypto';
 import { z } from 'zod';
 import { webUrl } from './address.ts';
-import { choice, type Kind, line, list, type Problem, parseValue, seconds, wholeNumber } from './setting.ts';
+import { choice, type Kind, line, list, type Problem, parseValue, seconds, wholeNumber, yesNo } from './setting.ts';
 import { findNearest } from './suggestion.ts';
 import { readValueFile } from './value-file.ts';
 
@@ -46,6 +47,8 @@ interface TelegramDeclaration {
   readonly hasProxy: boolean;
   readonly apiRoot: string | undefined;
   readonly gatewayRoot: string | undefined;
+  readonly miniApp: boolean;
+  readonly widget: boolean;
   /** Ed25519 public keys in hexadecimal. */
   readonly miniAppKeys: readonly string[];
 }
@@ -94,7 +97,11 @@ function pattern(allowed: string, expression: RegExp): Kind<string> {
 const slug = pattern('up to 32 of a-z, 0-9 and -, beginning with a letter', /^[a-z][a-z0-9-]{0,31}$/);
 const clientIdKind = pattern('1 to 200 visible ASCII characters', /^[\x21-\x7e]{1,200}$/);
 const oneLineSecret = pattern('1 to 1024 characters without line breaks', /^\P{Cc}{1,1024}$/u);
-const pemKey = pattern('a private key in PEM', /^-----BEGIN (?:EC )?PRIVATE KEY-----\n[\s\S]{1,8000}-----\s*$/);
+const appleKey: Kind<string> = {
+  allowed: 'a private key for ES256 in PEM: the .p8 file that Apple offers for download, as it is',
+  schema: z.string().max(8000).refine(isEs256Key),
+};
+const appleId = pattern('10 capital letters and digits, such as ABCDE12345', /^[A-Z0-9]{10}$/);
 const botTokenKind = pattern("a bot's token, digits:letters", /^\d{1,20}:[\w-]{1,200}$/);
 const filePath = line(1000);
 /** Checked for its kind only after the file, if that is the way it is given, has been read. */
@@ -120,6 +127,14 @@ const upstreamFields = {
   clientId: needed(line(300), 'Id we have at the upstream.'),
   scopes: optional(list(line(200), 50), 'Scopes to ask for instead of the usual ones.'),
   label: optional(line(60), 'Text of the button.'),
+  trustEmail: optional(yesNo(), 'Its word that an address is verified counts like our own mail; false by default.'),
+  trustSecondFactor: optional(yesNo(), 'It asks for a second factor itself, so ours is not asked; false by default.'),
+  refreshProfile: optional(yesNo(), 'Names and picture follow it at every sign-in; false by default.'),
+  keepTokens: optional(yesNo(), 'Its tokens are kept, sealed; false by default.'),
+  domains: optional(
+    list(pattern('a domain such as example.com', /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])$/), 50),
+    'Addresses of these domains are sent there from the sign-in page.',
+  ),
 };
 const clientSecretFields = {
   clientSecret: optional(unchecked, 'Secret we have at the upstream.'),
@@ -133,10 +148,11 @@ const oauthFields = {
   ...upstreamFields,
   ...clientSecretFields,
   endpoints: z
+    // All or none: half of them would hand tokens of one server to another, and name its people after the wrong one.
     .strictObject({
-      authorization: optional(https, 'Authorization endpoint.'),
-      token: optional(https, 'Token endpoint.'),
-      api: optional(https, 'Root of the API.'),
+      authorization: needed(https, 'Authorization endpoint.'),
+      token: needed(https, 'Token endpoint.'),
+      api: needed(https, 'Root of the API.'),
     })
     .optional()
     .describe(endpointsMeaning),
@@ -155,8 +171,8 @@ const upstreamSchema = z.discriminatedUnion(
     z.strictObject({
       kind: kindOf('apple'),
       ...oidcFields,
-      teamId: needed(line(50), 'Apple only: team id.'),
-      keyId: needed(line(50), 'Apple only: key id.'),
+      teamId: needed(appleId, 'Apple only: team id.'),
+      keyId: needed(appleId, 'Apple only: key id.'),
       privateKey: optional(unchecked, 'Apple only: private key in PEM.'),
       privateKeyFile: optional(filePath, 'Or the file that holds it.'),
     }),
@@ -189,6 +205,8 @@ const telegramSchema = z.strictObject({
   gatewayRoot: optional(https, 'Other address of the Gateway.'),
   proxy: optional(unchecked, "Outgoing proxy for Telegram's hosts."),
   proxyFile: optional(filePath, 'Or the file that holds its URL.'),
+  miniApp: optional(yesNo(), 'Whether people may sign in inside of a Mini App of this bot; false by default.'),
+  widget: optional(yesNo(), 'The legacy Telegram Login Widget as one more way in; false by default.'),
   miniAppKeys: optional(
     list(pattern('64 hexadecimal digits', /^[0-9a-f]{64}$/), 10),
     "Ed25519 public keys that may sign Mini App data, instead of Telegram's production key.",
@@ -316,7 +334,9 @@ export const declarations = {
     clientId: latchkey
     clientSecretFile: /run/secrets/company
     scopes: [openid, profile, email]
-    endpoints: { issuer: https://login.example.com }`,
+    endpoints: { issuer: https://login.example.com }
+    domains: [example.com]
+    trustEmail: true`,
     short: 'upstreams: [{ id: google, kind: google, clientId: ID, clientSecretFile: /run/secrets/google }]',
   },
   telegram: {
@@ -434,7 +454,7 @@ export function readDeclarations(given: ReadonlyMap<DeclarationName, unknown>, c
     const place = `upstreams[${index}]`;
     const secret =
       upstream.kind === 'apple'
-        ? take(place, upstream, ['privateKey', 'privateKeyFile'], pemKey, true)
+        ? take(place, upstream, ['privateKey', 'privateKeyFile'], appleKey, true)
         : // A public client (PKCE without a secret) is possible at a provider of one's own only.
           take(place, upstream, ['clientSecret', 'clientSecretFile'], oneLineSecret, upstream.kind !== 'oidc');
     if (secret !== undefined) upstreamSecrets[upstream.id] = secret;
@@ -457,6 +477,8 @@ export function readDeclarations(given: ReadonlyMap<DeclarationName, unknown>, c
     hasProxy: telegramProxy !== undefined,
     apiRoot: bot.apiRoot,
     gatewayRoot: bot.gatewayRoot,
+    miniApp: bot.miniApp ?? false,
+    widget: bot.widget ?? false,
     miniAppKeys: bot.miniAppKeys ?? [TELEGRAM_KEY],
   };
 
@@ -472,6 +494,15 @@ export function readDeclarations(given: ReadonlyMap<DeclarationName, unknown>, c
     secrets: { clientSecrets, upstreamSecrets, telegramBotToken, telegramGatewayToken, telegramProxy },
     problems,
   };
+}
+
+function isEs256Key(pem: string): boolean {
+  try {
+    return createPrivateKey(pem).asymmetricKeyDetails?.namedCurve === 'prime256v1';
+  } catch {
+    // What the library says could name parts of the key.
+    return false;
+  }
 }
 
 /** Keyed by ids from outside: nothing may be found under a name such as `constructor`. */

@@ -3,6 +3,7 @@
 // declarations.ts.
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { accounts } from './account-definitions.ts';
 import {
   databaseUrl,
   issuerUrl,
@@ -153,21 +154,16 @@ const mail = {
     meaning: 'Second mail server, for repeats and when the first one fails.',
     isSecret: true,
   }),
+  smtpPlainHosts: setting(list(networkHost(), 10), {
+    default: [],
+    example: 'mailpit',
+    meaning:
+      'Mail servers that may be spoken to without TLS, such as a mail catcher on a private network; never one that others can reach.',
+  }),
   mailFrom: setting(mailSender(), {
     example: 'Latchkey <no-reply@example.com>',
     defaultText: 'no-reply@localhost for file mails',
     meaning: 'Sender of every mail; needed with a mail server.',
-  }),
-};
-
-const accounts = {
-  registration: setting(choice('open', 'invite', 'closed'), {
-    default: 'invite',
-    meaning: 'Who may create an account: anybody, people with an invitation, or nobody.',
-  }),
-  reservedUsernames: setting(list(line(50), 1000), {
-    default: ['admin', 'root', 'system', 'api', 'support'],
-    meaning: 'Usernames nobody can take.',
   }),
 };
 
@@ -244,6 +240,53 @@ const limits = {
     default: 900,
     meaning: 'Window in which wrong second factors of one account are counted.',
   }),
+  ipv6SiteFactor: setting(wholeNumber(1, 1000), {
+    default: 10,
+    meaning:
+      'Networks are counted by IPv4 address or IPv6 /64; the /48 around the latter may have this many times the number.',
+  }),
+  registrationLimit: setting(wholeNumber(1, 10_000), {
+    default: 5,
+    meaning: 'Registrations from one network within an hour.',
+  }),
+  passwordChangeLimit: setting(wholeNumber(1, 1000), {
+    default: 3,
+    meaning: "Changes of one account's password by its owner within an hour; a reset does not count.",
+  }),
+  usernameCheckLimit: setting(wholeNumber(1, 10_000), {
+    default: 30,
+    meaning: 'How often within an hour one network may be told that a username is taken.',
+  }),
+  mailNetworkLimit: setting(wholeNumber(1, 100_000), {
+    default: 30,
+    meaning: 'Requests for mails from one network within an hour, whatever they are for and to whom.',
+  }),
+  upstreamNetworkLimit: setting(wholeNumber(1, 100_000), {
+    default: 100,
+    meaning: 'Sign-ins begun at upstreams, from one network within an hour.',
+  }),
+  notMeTtl: setting(seconds(HOUR, 30 * DAY), {
+    default: 7 * DAY,
+    meaning: 'How long the link "this was not me" of a mail works.',
+  }),
+  clientFailures: setting(wholeNumber(1, 10_000), {
+    default: 20,
+    meaning: 'Wrong secrets of one client from one network within the window below.',
+  }),
+  clientFailuresWindow: setting(seconds(1, DAY), {
+    default: 900,
+    meaning: 'Window in which wrong secrets of one client are counted.',
+  }),
+  refusedRequestLimit: setting(wholeNumber(1, 1_000_000), {
+    default: 120,
+    meaning:
+      'Requests of apps from one network that one process refuses within a minute (wrong codes, tokens, requests), whatever the app.',
+  }),
+  startedRequestLimit: setting(wholeNumber(1, 1_000_000), {
+    default: 600,
+    meaning:
+      'Sign-ins, forms, pushed requests, device codes and registrations that one network may begin within a minute, in each process.',
+  }),
   answerFloorMs: setting(wholeNumber(0, 5000), {
     default: 100,
     meaning:
@@ -294,6 +337,16 @@ const factors = {
     meaning: 'Name that authenticator apps show beside the codes.',
   }),
   recoveryCodes: setting(wholeNumber(8, 20), { default: 10, meaning: 'Recovery codes of one set.' }),
+  secondFactorRequired: setting(yesNo(), {
+    default: false,
+    meaning: 'Whether everybody needs a second factor; who has none sets one up while signing in.',
+  }),
+  secondFactorRoles: setting(list(choice('viewer', 'support', 'operator', 'admin', 'super-admin'), 5), {
+    default: [],
+    example: 'viewer',
+    meaning:
+      'Roles whose holders need a second factor, and with them the holders of every role that inherits from one.',
+  }),
   trustedDevices: setting(yesNo(), {
     default: false,
     meaning: 'Whether people may leave out the second factor on a browser that they say they trust.',
@@ -363,6 +416,11 @@ const sessions = {
     default: 90 * DAY,
     meaning: 'A remembered session ends after this long, used or not.',
   }),
+  newDeviceNotices: setting(yesNo(), {
+    default: true,
+    meaning:
+      'Whether people get a mail when their account is signed in to with a browser that was not used for it before.',
+  }),
   freshProofTtl: setting(seconds(60, DAY), {
     default: 600,
     meaning: 'How old a proof may be before credentials, e-mail or links can be changed without a new one.',
@@ -404,6 +462,13 @@ const protocol = {
   }),
 };
 
+const audit = {
+  auditRetentionDays: setting(wholeNumber(1, 3650), {
+    default: 400,
+    meaning: 'Days for which audit events are kept.',
+  }),
+};
+
 /** In the order of the settings page. */
 export const sections = [
   { title: 'Address and process', settings: listener },
@@ -419,6 +484,7 @@ export const sections = [
   { title: 'Tokens', settings: tokens },
   { title: 'Sessions', settings: sessions },
   { title: 'Protocol', settings: protocol },
+  { title: 'Audit', settings: audit },
 ] as const satisfies readonly {
   readonly title: string;
   readonly settings: Readonly<Record<string, Setting<unknown>>>;
@@ -438,6 +504,7 @@ export const definitions = {
   ...tokens,
   ...sessions,
   ...protocol,
+  ...audit,
 };
 
 export type SettingName = keyof typeof definitions;

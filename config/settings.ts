@@ -134,8 +134,21 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
       kind: values.smtpUrl === undefined ? ('file' as const) : ('smtp' as const),
       from: values.mailFrom ?? 'no-reply@localhost',
       hasFallback: values.smtpFallbackUrl !== undefined,
+      /** As `URL.hostname` writes them. */
+      plainHosts: values.smtpPlainHosts,
     },
     registration: values.registration,
+    registrationRules: {
+      /** The form has no place for a username there. */
+      byMailCode: values.registrationByMailCode && values.usernames !== 'required',
+      email: values.registrationEmail,
+      usernames: values.usernames,
+      invitationTtl: values.invitationTtl,
+    },
+    terms:
+      values.termsUrl === undefined || values.termsVersion === undefined
+        ? null
+        : { url: values.termsUrl, version: values.termsVersion },
     /** As `URL.hostname` writes them. */
     privateNetworkHosts: values.privateNetworkHosts,
     logLevel: values.logLevel,
@@ -158,7 +171,9 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
       /** Not configurable: a link to everything must not live long. */
       setupLink: 3600,
       freshProof: values.freshProofTtl,
+      notMe: values.notMeTtl,
     },
+    newDeviceNotices: values.newDeviceNotices,
     refreshGrace: values.refreshGrace,
     protocol: {
       devicePollInterval: values.devicePollInterval,
@@ -170,6 +185,7 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
       /** As `URL.hostname` writes them; none: off. */
       clientDocumentHosts: values.clientDocumentHosts,
     },
+    auditRetentionDays: values.auditRetentionDays,
     keys: { rotationPeriod: values.keyRotationPeriod, publishAhead: values.keyPublishAhead },
     limits: {
       lockAfter: values.lockAfter,
@@ -184,6 +200,16 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
       factorFailuresWindow: values.factorFailuresWindow,
       answerFloorMs: values.answerFloorMs,
       answerJitterMs: values.answerJitterMs,
+      siteFactor: values.ipv6SiteFactor,
+      registrations: values.registrationLimit,
+      passwordChanges: values.passwordChangeLimit,
+      mailRequests: values.mailNetworkLimit,
+      upstreamSignIns: values.upstreamNetworkLimit,
+      clientFailures: values.clientFailures,
+      clientFailuresWindow: values.clientFailuresWindow,
+      refusedRequests: values.refusedRequestLimit,
+      startedRequests: values.startedRequestLimit,
+      usernameChecks: values.usernameCheckLimit,
       switchedOff: values.limitsOff,
     },
     password: {
@@ -215,6 +241,8 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
     factors: {
       totpIssuer: values.totpIssuer ?? values.productName,
       recoveryCodes: values.recoveryCodes,
+      secondFactorRequired: values.secondFactorRequired,
+      secondFactorRoles: values.secondFactorRoles,
       trustedDevices: values.trustedDevices,
       trustedDeviceTtl: values.trustedDeviceTtl,
     },

@@ -4,26 +4,37 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import type { Middleware } from 'koa';
 import { ensureSecret } from '../config/generated-secret.ts';
-import type { LoadedSettings } from '../config/settings.ts';
+import type { LoadedSettings, Settings } from '../config/settings.ts';
 import { migrations } from '../migrations/list.ts';
-import { Roles } from './access/roles.ts';
+import { HeldInvitations } from './access/held-invitation.ts';
+import { Invitations } from './access/invitations.ts';
+import { BUILT_IN_ROLES } from './access/permission.ts';
+import { type RoleInput, Roles, rankOf } from './access/roles.ts';
 import { Accounts } from './account/accounts.ts';
+import { EmailChanges } from './account/email-changes.ts';
+import { LinkedIdentities, sealedUpstreamTokens, TELEGRAM_ISSUER } from './account/linked-identities.ts';
+import { UsernameReservations } from './account/username-reservations.ts';
 import { Audit } from './audit/audit.ts';
+import { AuditChain } from './audit/chain.ts';
+import { History } from './audit/history.ts';
 import { Clients } from './client/clients.ts';
+import type { Acr } from './credential/assurance.ts';
 import { BreachedPasswords } from './credential/breached-password.ts';
 import { Budgets } from './credential/budget.ts';
-import { Factors, type OtherWay } from './credential/factors.ts';
+import { Factors, type OtherWay, type OtherWays } from './credential/factors.ts';
 import { HashQueue } from './credential/hash-queue.ts';
 import { Lockout } from './credential/lockout.ts';
-import { MailedSecrets } from './credential/mailed-secret.ts';
+import { MailedSecrets, sealedMailedSecrets } from './credential/mailed-secret.ts';
 import { Passkeys } from './credential/passkey.ts';
 import { Passwords } from './credential/password.ts';
 import { RecoveryCodes } from './credential/recovery-code.ts';
 import { ShortCodes } from './credential/short-code.ts';
-import { Totp } from './credential/totp.ts';
+import { sealedPendingTotp, sealedTotp, Totp } from './credential/totp.ts';
+import { TrustedDevices } from './credential/trusted-device.ts';
 import { Seal } from './crypto/seal.ts';
 import { entities } from './entities.ts';
-import { Unavailable } from './errors.ts';
+import { NotFound, Unavailable } from './errors.ts';
+import { deviceOf } from './http/asker.ts';
 import { createAssets } from './http/asset.ts';
 import type { CookieNaming } from './http/browser.ts';
 import { Csrf } from './http/csrf.ts';
@@ -32,45 +43,96 @@ import { createGuardedFetch } from './http/guarded-fetch.ts';
 import { securityHeaders } from './http/headers.ts';
 import { createLocales } from './http/locale.ts';
 import { Pages } from './http/page.ts';
+import { pageRoutes } from './http/page-routes.ts';
 import { requestLog } from './http/request-log.ts';
+import { trafficLimits } from './http/traffic.ts';
 import { createView } from './http/view.ts';
 import { KnownAccounts } from './interaction/known-accounts.ts';
 import { linkRoutes } from './interaction/link.ts';
+import { createLoginPath, miniAppRoutes } from './interaction/mini-app.ts';
 import { notMeRoutes } from './interaction/not-me.ts';
 import { resetRoutes } from './interaction/reset.ts';
 import { interactionRoutes } from './interaction/routes.ts';
 import { type Log, serializeError } from './log.ts';
 import { createNotifications } from './notification/notifications.ts';
+import { sealedMails } from './notification/outbox.ts';
 import { reaches } from './oidc/acr.ts';
+import { BrowserSessions } from './oidc/browser-sessions.ts';
+import { ClientGuesses } from './oidc/client-guesses.ts';
 import { Consents } from './oidc/consents.ts';
 import { createDevicePages } from './oidc/device-pages.ts';
 import { Engine } from './oidc/engine.ts';
 import { recordEvents } from './oidc/events.ts';
 import { GrantStorage } from './oidc/grant-adapter.ts';
-import { Keys } from './oidc/keys.ts';
+import { Keys, type KeyTimes, sealedSecrets, sealedSigningKeys } from './oidc/keys.ts';
 import { LogoutDeliveries } from './oidc/logout-deliveries.ts';
 import { createEnginePages } from './oidc/pages.ts';
 import { loadPairwiseSalt } from './oidc/pairwise.ts';
 import { checkClientMetadata, createProvider, SCOPES } from './oidc/provider.ts';
 import { grantScripts, RedisArtifacts } from './oidc/redis-grants.ts';
 import { Resources } from './oidc/resources.ts';
+import { SealedRedisArtifacts } from './oidc/sealed-redis-artifacts.ts';
+import { followSessions } from './oidc/session-trail.ts';
 import { SessionsAndGrants } from './oidc/sessions-and-grants.ts';
-import { SqlArtifacts } from './oidc/sql-grants.ts';
+import { SignInPolicy } from './oidc/sign-in-policy.ts';
+import { SqlArtifacts, sealedArtifacts } from './oidc/sql-grants.ts';
+import { trafficRules } from './oidc/traffic-rules.ts';
 import { Trail } from './oidc/trail.ts';
 import { wellKnownRoutes } from './oidc/well-known.ts';
+import { adminClientsRoutes } from './portal/admin/clients.ts';
+import { emailUndoRoutes } from './portal/email-undo.ts';
 import { homeRoutes } from './portal/home.ts';
-import { PortalSessions, portalClient } from './portal/portal-session.ts';
+import { identitiesRoutes } from './portal/identities.ts';
+import { invitationRoutes } from './portal/invitation.ts';
+import { PORTAL_CLIENT_ID, PortalSessions, portalClient } from './portal/portal-session.ts';
+import { profileRoutes } from './portal/profile.ts';
 import { securityRoutes } from './portal/security.ts';
+import { sessionsRoutes } from './portal/sessions.ts';
 import { createSetupLink, setupRoutes } from './portal/setup.ts';
 import { asUnavailable, Database, type EntityManager, isOutage } from './storage/database.ts';
-import { OneTime } from './storage/one-time.ts';
+import { loadKeptSecret } from './storage/kept-secret.ts';
+import { OneTime, sealedOneTimeValues } from './storage/one-time.ts';
 import { openRedis, type RedisConnection } from './storage/redis.ts';
+import { SealedStores, type SealedTable } from './storage/sealed-stores.ts';
+import { Approvals, sealedApprovals } from './telegram/approvals.ts';
+import { createBotApi } from './telegram/bot-api.ts';
+import { Chats } from './telegram/chats.ts';
+import { Pace } from './telegram/pace.ts';
+import { type InitDataKey, readMiniAppKey } from './telegram/signed-data.ts';
+import { Telegram } from './telegram/telegram.ts';
+import { UsedData } from './telegram/used-data.ts';
+import { webhookRoutes } from './telegram/webhook.ts';
+import { Linking } from './upstream/linking.ts';
+import { upstreamRoutes } from './upstream/routes.ts';
+import { Transactions } from './upstream/transaction.ts';
+import { botDoor, TELEGRAM_IDENTITIES, Upstreams, widgetDoor } from './upstream/upstreams.ts';
+
+/** Every table with something sealed in it: whoever adds one adds a line here, or a test fails. */
+const SEALED_TABLES: readonly SealedTable[] = [
+  sealedApprovals,
+  sealedSigningKeys,
+  sealedSecrets,
+  sealedTotp,
+  sealedPendingTotp,
+  sealedMailedSecrets,
+  sealedOneTimeValues,
+  sealedMails,
+  sealedArtifacts,
+  sealedUpstreamTokens,
+];
 
 const VIEWS = join(import.meta.dirname, '..', 'views');
 /** Milliseconds between two rounds of deleting what has expired. */
 const SWEEP_EVERY = 60_000;
 /** Milliseconds: within a minute every process has noticed a new key, which is published for longer before it signs. */
 const KEYS_EVERY = 20_000;
+/** Milliseconds between two looks for audit events that are not in the chain yet. */
+const CHAIN_EVERY = 2000;
+/** Milliseconds between two notes of the chain's newest hash in the log, where nobody who writes to the database can reach it. */
+const HEAD_EVERY = 3_600_000;
+const AUDIT_KEY_LOCK = 5_203_618_005;
+/** Milliseconds that the last use of a session may be late. */
+const USES_EVERY = 5000;
 /** Seconds by which clocks of clients may be wrong. */
 const CLOCK_SLACK = 60;
 
@@ -78,17 +140,23 @@ export interface App {
   readonly engine: Engine;
   readonly accounts: Accounts;
   readonly passwords: Passwords;
+  readonly identities: LinkedIdentities;
   readonly factors: Factors;
   readonly mailed: MailedSecrets;
   readonly lockout: Lockout;
   readonly roles: Roles;
+  readonly invitations: Invitations;
   readonly clients: Clients;
   readonly keys: Keys;
   /** Seconds for `keys.rotate`. */
-  readonly keyTimes: { readonly ahead: number; readonly keep: number };
+  readonly keyTimes: KeyTimes;
+  /** What a change of the master secret is about. */
+  readonly sealedStores: SealedStores;
   /** Notices new keys at once instead of at the next look. */
   followKeys(): Promise<void>;
   readonly audit: Audit;
+  readonly auditChain: AuditChain;
+  readonly history: History;
   readonly database: Database;
   readonly sessionsAndGrants: SessionsAndGrants;
   readonly grants: GrantStorage;
@@ -153,8 +221,15 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
 
   const naming: CookieNaming = { isSecure: settings.issuer.startsWith('https:') };
   const audit = new Audit({ database });
+  const auditChain = new AuditChain({
+    database,
+    loadKey: () => loadKeptSecret({ database, seal, purpose: 'audit-chain', lock: AUDIT_KEY_LOCK }),
+  });
+  const history = new History({ database });
   const oneTime = new OneTime({ sql: database.sql, seal });
   const accounts = new Accounts({ database, audit, reservedUsernames: settings.usernames.reserved });
+  const usernames = new UsernameReservations({ database });
+  const emailChanges = new EmailChanges({ database, audit, oneTime });
   const queue = new HashQueue(settings.password.hashConcurrency, settings.password.hashQueue);
   const guardedFetch = createGuardedFetch({ privateNetworkHosts: settings.privateNetworkHosts });
   const { breachedUrl } = settings.password;
@@ -165,8 +240,10 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       : { breached: new BreachedPasswords({ url: breachedUrl, fetch: guardedFetch, log }) }),
   });
   const lockout = new Lockout({ database, settings: settings.limits });
-  const { switchedOff } = settings.limits;
-  const budgets = new Budgets({ database, switchedOff });
+  const { switchedOff, siteFactor } = settings.limits;
+  const budgets = new Budgets({ database, switchedOff, siteFactor });
+  const clientGuesses = new ClientGuesses({ budgets, audit, settings: settings.limits, log });
+  const traffic = trafficLimits(switchedOff ? [] : trafficRules(settings.limits), { siteFactor });
   const shortCodes = new ShortCodes(queue);
   const totp = new Totp({ database, seal, issuer: settings.factors.totpIssuer });
   const recoveryCodes = new RecoveryCodes({ database, shortCodes, perSet: settings.factors.recoveryCodes });
@@ -176,36 +253,64 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     ...{ database, seal, lockout, shortCodes },
     settings: { ...settings.mailed, switchedOff },
   });
-  const otherWays = mailAsWayIn;
+  const identities = new LinkedIdentities({ database, seal });
+  const upstreams = new Upstreams({
+    declarations: settings.upstreams,
+    secrets: secrets.upstreamSecrets,
+    fetch: guardedFetch,
+    log,
+    doors:
+      secrets.telegramBotToken === undefined ? [] : [botDoor(), ...(settings.telegram?.widget ? [widgetDoor()] : [])],
+  });
+  /** What was linked to an upstream that is not there any more leads nowhere. */
+  const otherWays: OtherWays = async (accountId, em) => {
+    const linked = (await identities.list(accountId, em)).flatMap(({ upstream }) => {
+      const door = upstreams.findByIdentities(upstream);
+      return door ? [{ kind: door.method }] : [];
+    });
+    return [...(await mailAsWayIn(accountId, em)), ...linked];
+  };
   const factors = new Factors({ database, passwords, totp, passkeys, recoveryCodes, mailed, otherWays });
   const roles = new Roles({ database, audit });
   const clients = new Clients({ database, audit });
+  const signInPolicy = new SignInPolicy({ settings: settings.factors, roles, clients });
+  const trustedDevices = new TrustedDevices({ database, settings: settings.factors });
   const consents = new Consents({ database, audit });
   const resources = new Resources(settings.resources);
+  const browserSessions = new BrowserSessions({ sql: database.sql, log });
   const keys = new Keys({ database, audit, seal });
   const artifacts = redis
     ? new RedisArtifacts(redis)
     : new SqlArtifacts({ sql: database.sql, isHealthy: () => database.isHealthy() });
+  const sealedStores = new SealedStores({
+    ...{ sql: database.sql, seal, tables: SEALED_TABLES },
+    others: redis ? [new SealedRedisArtifacts({ redis, seal })] : [],
+  });
   const grants = new GrantStorage({ artifacts, seal, refreshGrace: settings.refreshGrace, log });
 
   const locales = createLocales(join(VIEWS, 'locales'));
   const assets = createAssets(join(VIEWS, 'assets'));
   const view = createView({ locales, assets, productName: settings.productName, issuer: settings.issuer });
-  const csrf = new Csrf({ key: seal.deriveKey('form token'), issuer: settings.issuer, naming });
+  const csrf = new Csrf({ keys: seal.deriveKeys('form token'), issuer: settings.issuer, naming });
   const pages = new Pages({ view, locales, csrf, naming });
   const trail = new Trail({ seal, naming });
   const knownAccounts = new KnownAccounts({ seal, naming });
   const enginePages = createEnginePages({ pages, accounts, trail, log, retryAfter: retryAfterOf });
 
-  /** Seconds: a published key stays until the last token that it signed has expired. */
+  /**
+   * Seconds: a published key stays until the last token that it signed has expired. An ID token outlives its `exp` as a hint at sign-out
+   * (OIDC RP-Initiated Logout 1.0, section 2): an app may send the one it got when the session began.
+   */
   const { ttl } = settings;
-  const keyTimes = {
+  const keyTimes: KeyTimes = {
     ahead: settings.keys.publishAhead,
     keep:
       Math.max(
         ...[ttl.idToken, ttl.accessToken, ttl.clientCredentials],
+        ...[ttl.sessionAbsolute, ttl.sessionAbsoluteRemembered],
         ...settings.resources.map((resource) => resource.accessTokenTtl ?? 0),
       ) + CLOCK_SLACK,
+    keepCookies: Math.max(ttl.sessionAbsolute, ttl.sessionAbsoluteRemembered) + CLOCK_SLACK,
   };
   let keysInUse = '';
 
@@ -219,22 +324,25 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       ttl: settings.ttl,
       protocol: settings.protocol,
       locales: locales.available.map((one) => one.tag),
-      ...{ accounts, clients, consents, resources, grants, lockout, budgets, naming, log },
+      ...{ accounts, roles, clients, consents, resources, grants, lockout, budgets, clientGuesses, naming, log },
       pages: enginePages,
       devicePages: createDevicePages({ pages, enginePages, resources, ownScopes: SCOPES }),
-      interactionPolicy: { canReach },
+      interactionPolicy: { canReach, requiredAcr, owedTerms },
       notifyLogout,
       fetch: guardedFetch,
     });
     provider.proxy = settings.trustedProxies > 0;
     provider.maxIpsCount = settings.trustedProxies;
+    followSessions(provider, browserSessions);
     recordEvents(provider, { audit, log, retryAfter: retryAfterOf });
     for (const middleware of front()) provider.use(middleware);
     return provider;
   };
   const engine = new Engine(buildProvider);
   const logoutDeliveries = new LogoutDeliveries({ sql: database.sql, engine, fetch: guardedFetch, log });
-  const sessionsAndGrants = new SessionsAndGrants({ accounts, audit, grants, notifyLogout });
+  const sessionsAndGrants = new SessionsAndGrants({
+    ...{ accounts, roles, audit, browserSessions, grants, mailed, trustedDevices, notifyLogout },
+  });
 
   /** Whether an account has what it takes to sign in at one of these levels. */
   async function canReach(subject: string, levels: readonly string[]): Promise<boolean> {
@@ -242,6 +350,17 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     if (!account) return false;
     const { strongest } = await factors.overview(account.id);
     return levels.some((level) => reaches(strongest, level));
+  }
+
+  async function requiredAcr(subject: string, clientId: string): Promise<Acr> {
+    const account = await accounts.findBySubject(subject);
+    return account ? signInPolicy.requiredAcr(account.id, clientId) : 'urn:latchkey:aal1';
+  }
+
+  async function owedTerms(subject: string): Promise<string | null> {
+    if (settings.terms === null) return null;
+    const account = await accounts.findBySubject(subject);
+    return account?.termsVersion === settings.terms.version ? null : settings.terms.version;
   }
 
   /** Apps without an address for it are not told. */
@@ -259,9 +378,80 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const notifications = createNotifications({
     ...{ database, seal, locales, log, issuer: settings.issuer, productName: settings.productName },
     ...{ from: settings.mail.from, dataDir: settings.dataDir },
+    plainHosts: settings.mail.plainHosts,
     ...{ smtpUrl: secrets.smtpUrl, smtpFallbackUrl: secrets.smtpFallbackUrl },
   });
+  const bot = secrets.telegramBotToken === undefined ? null : openBot(secrets.telegramBotToken);
+
+  function openBot(token: string): {
+    readonly telegram: Telegram;
+    readonly approvals: Approvals;
+    readonly secret: string;
+  } {
+    const { sql } = database;
+    const { mode = 'polling', apiRoot } = settings.telegram ?? {};
+    const approvals = new Approvals({ sql, seal });
+    const secret = seal.deriveKey('telegram webhook').toString('base64url');
+    const telegram = new Telegram({
+      bot: createBotApi({ token, apiRoot, proxy: secrets.telegramProxy }),
+      ...{ sql, log, approvals, locales, audit, mode, productName, issuer },
+      ...{ chats: new Chats({ sql }), pace: new Pace(), webhookSecret: secret },
+      async findAccount(telegramId) {
+        const key = { upstream: TELEGRAM_IDENTITIES, issuer: TELEGRAM_ISSUER, subject: telegramId };
+        const accountId = await identities.findAccountId(key);
+        return accountId === null ? null : accounts.findById(accountId);
+      },
+      async listSessions(account) {
+        const rows = await sessionsAndGrants.list(account);
+        return rows.map(({ id, userAgent, lastUsedAt }) => ({ id, lastUsedAt, ...deviceOf(userAgent) }));
+      },
+      async endSession(account, id) {
+        const cause = { actor: { kind: 'account', id: account.id }, reason: 'telegram' } as const;
+        try {
+          return (await sessionsAndGrants.endSession(account, id, cause)) !== null;
+        } catch (error) {
+          if (error instanceof NotFound) return false;
+          throw error;
+        }
+      },
+      createLoginUrl: async (person) => `${issuer}${await createLoginPath(oneTime, person, PORTAL_CLIENT_ID)}`,
+    });
+    return { telegram, approvals, secret };
+  }
+  const usedData = new UsedData({ sql: database.sql });
+  const widget =
+    settings.telegram?.widget && secrets.telegramBotToken !== undefined
+      ? { botToken: secrets.telegramBotToken, usedData }
+      : null;
+  const miniAppKey = settings.telegram?.miniApp ? findMiniAppKey() : null;
+
+  /** By the bot's token where we have it, else by Telegram's own key for the bot that people sign in with. */
+  function findMiniAppKey(): InitDataKey | null {
+    const botToken = secrets.telegramBotToken;
+    if (botToken !== undefined) return { kind: 'token', botToken };
+    const botId = settings.upstreams.find((one) => one.kind === 'telegram')?.clientId;
+    const publicKeys = (settings.telegram?.miniAppKeys ?? []).map(readMiniAppKey);
+    if (botId !== undefined) return { kind: 'key', botId, publicKeys };
+    log.warn('telegram.miniApp needs telegram.botToken, or an upstream of kind telegram that names the bot');
+    return null;
+  }
+  const transactions = new Transactions({ oneTime, naming, issuer, budgets, limit: settings.limits.upstreamSignIns });
+  const linking = new Linking({
+    database,
+    accounts,
+    identities,
+    oneTime,
+    naming,
+    audit,
+    notifications,
+    pages,
+    notMeTtl: settings.ttl.notMe,
+  });
+  const invitationTtl = settings.registrationRules.invitationTtl;
+  const invitations = new Invitations({ database, audit, roles, notifications, ttl: invitationTtl });
+  const heldInvitations = new HeldInvitations({ invitations, seal, naming });
   const interactionParts = {
+    ...{ upstreams, transactions, linking, bot, widget },
     ...{ engine, pages, csrf, accounts, passwords, lockout, consents, audit, trail, knownAccounts, naming },
     ...{
       resources,
@@ -274,17 +464,59 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       factors,
       totp,
       recoveryCodes,
+      passkeys,
+      trustedDevices,
+      signInPolicy,
+      totpIssuer: settings.factors.totpIssuer,
     },
-    ...{ issuer: settings.issuer, registration: settings.registration },
+    ...{ issuer: settings.issuer, registration: settings.registration, registrationRules: settings.registrationRules },
+    ...{ terms: settings.terms, invitations, heldInvitations, usernames },
+    verificationLinkTtl: settings.mailed.verificationLinkTtl,
+    limits: settings.limits,
+    notMeTtl: settings.ttl.notMe,
+    tellsOfNewDevices: settings.newDeviceNotices,
     answerFloorMs: settings.limits.answerFloorMs,
     answerJitterMs: settings.limits.answerJitterMs,
     rememberDays: Math.round(settings.ttl.sessionIdleRemembered / 86_400),
   };
 
-  const sessions = new PortalSessions({ engine, accounts, oneTime, naming, issuer });
+  const sessions = new PortalSessions({
+    ...{ engine, accounts, browserSessions, oneTime, naming, issuer, signInPolicy, owedTerms },
+  });
+  const profileParts = {
+    ...{
+      sessions,
+      factors,
+      csrf,
+      accounts,
+      emailChanges,
+      mailed,
+      notifications,
+      audit,
+      budgets,
+      database,
+      pages,
+      naming,
+    },
+    ...{ freshProof: settings.ttl.freshProof, languages: locales.available, sessionsAndGrants },
+  };
   const securityParts = {
-    ...{ sessions, accounts, passwords, totp, recoveryCodes, factors, grants, notifications, oneTime, audit, database },
-    ...{ pages, csrf, freshProof: settings.ttl.freshProof },
+    ...{
+      sessions,
+      accounts,
+      passwords,
+      totp,
+      recoveryCodes,
+      factors,
+      sessionsAndGrants,
+      notifications,
+      oneTime,
+      audit,
+      database,
+    },
+    ...{ pages, csrf, passkeys, naming, signInPolicy, budgets },
+    ...{ freshProof: settings.ttl.freshProof, notMeTtl: settings.ttl.notMe },
+    passwordChanges: settings.limits.passwordChanges,
   };
 
   /** In this order in front of the engine's routes. */
@@ -295,8 +527,25 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       interactionRoutes(interactionParts),
       resetRoutes(interactionParts),
       linkRoutes(interactionParts),
+      upstreamRoutes({ upstreams, transactions, pages, audit, issuer }),
+      miniAppRoutes({
+        ...{ ...interactionParts, portalClientId: PORTAL_CLIENT_ID },
+        miniApp: miniAppKey === null ? null : { key: miniAppKey, usedData },
+      }),
       notMeRoutes(interactionParts),
+      invitationRoutes({
+        ...{ invitations, heldInvitations, sessions, pages, csrf, registration: settings.registration },
+      }),
       securityRoutes(securityParts),
+      profileRoutes(profileParts),
+      emailUndoRoutes(profileParts),
+      identitiesRoutes({ ...securityParts, identities, upstreams, transactions, linking }),
+      adminClientsRoutes({ ...securityParts, roles, clients, issuer }),
+      sessionsRoutes({ sessions, browserSessions, sessionsAndGrants, clients, pages, csrf }),
+      webhookRoutes({
+        secret: settings.telegram?.mode === 'webhook' ? bot?.secret : undefined,
+        handle: async (update) => bot?.telegram.handle(update),
+      }),
       wellKnownRoutes(),
     ];
     return [
@@ -305,7 +554,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       errorPages({ pages, log, asUnavailable, trustedProxies: settings.trustedProxies }),
       assets.middleware,
       probes(isHealthy),
-      ...routers.flatMap((router) => [router.routes() as Middleware, router.allowedMethods() as Middleware]),
+      traffic,
+      pageRoutes(routers),
     ];
   }
 
@@ -335,21 +585,40 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       work().catch((error: unknown) => log.warn({ err: serializeError(error) }, `could not ${what}`));
     }, every).unref();
   const timers: NodeJS.Timeout[] = [];
-  const sweepers = [grants, oneTime, lockout, logoutDeliveries, mailed, notifications, totp];
+  const sweepers = [
+    usernames,
+    emailChanges,
+    grants,
+    oneTime,
+    lockout,
+    logoutDeliveries,
+    mailed,
+    notifications,
+    totp,
+    trustedDevices,
+    browserSessions,
+    usedData,
+    ...(bot ? [bot.telegram, bot.approvals] : []),
+  ];
   return {
     ...{
       engine,
       followKeys,
       keyTimes,
+      sealedStores,
       accounts,
       passwords,
+      identities,
       factors,
       mailed,
       lockout,
       roles,
+      invitations,
       clients,
       keys,
       audit,
+      auditChain,
+      history,
       database,
       sessionsAndGrants,
       grants,
@@ -360,6 +629,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     prepareEngine,
     async prepare() {
       await prepareEngine();
+      await roles.declare(declaredRoles(settings.roles));
       await clients.declare([...settings.clients, portalClient(issuer)], secrets.clientSecrets);
     },
     handle: engine.handle,
@@ -367,18 +637,37 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     startWorkers() {
       logoutDeliveries.start();
       notifications.start();
+      bot?.telegram.start();
       timers.push(
         everySoOften(SWEEP_EVERY, 'delete what has expired', () => Promise.all(sweepers.map((one) => one.sweep()))),
+        everySoOften(USES_EVERY, 'note which sessions were used', () => browserSessions.flush()),
         everySoOften(KEYS_EVERY, 'look for new keys', followKeys),
+        everySoOften(CHAIN_EVERY, 'chain audit events', () => auditChain.extend()),
+        everySoOften(SWEEP_EVERY, 'delete old audit events', () => auditChain.prune(settings.auditRetentionDays)),
+        everySoOften(HEAD_EVERY, 'note the head of the audit chain', async () => {
+          log.info({ auditHead: await auditChain.head() }, 'newest hash of the audit chain');
+        }),
       );
     },
     async close() {
       for (const timer of timers) clearInterval(timer);
-      await Promise.all([logoutDeliveries.stop(), notifications.stop()]);
+      await Promise.all([logoutDeliveries.stop(), notifications.stop(), bot?.telegram.stop()]);
+      await browserSessions
+        .flush()
+        .catch((error: unknown) => log.warn({ err: serializeError(error) }, 'uses of sessions are lost'));
       await redis?.close();
       await database.close();
     },
   };
+}
+
+/** What the settings say of roles, with what they leave out. */
+function declaredRoles(roles: Settings['roles']): readonly RoleInput[] {
+  return roles.map(({ id, name, rank, inherits = [], permissions = [], audience = null }) => {
+    const built = inherits.map((one) => BUILT_IN_ROLES.find((role) => role.id === one)?.rank ?? 0);
+    const least = audience === null ? Math.max(rankOf(permissions), ...built) : 0;
+    return { id, name, rank: rank ?? least, inherits, permissions, audience };
+  });
 }
 
 /** Whoever reads the mail of a proven address can sign in with a mailed code. */
@@ -392,15 +681,15 @@ async function mailAsWayIn(accountId: string, em: EntityManager): Promise<readon
 
 /** `/livez`: the process is up. `/readyz`: it can serve (requirements X8). */
 function probes(isReady: () => Promise<boolean>): Middleware {
-  return async (ctx, next) => {
-    if ((ctx.path !== '/livez' && ctx.path !== '/readyz') || !['GET', 'HEAD'].includes(ctx.method)) {
-      await next();
-      return;
-    }
+  const answer: Middleware = async (ctx) => {
     const isGood = ctx.path === '/livez' || (await isReady());
     ctx.status = isGood ? 200 : 503;
     if (!isGood) ctx.set('Retry-After', '5');
     ctx.body = { status: isGood ? 'ok' : 'unavailable' };
+  };
+  return (ctx, next): Promise<unknown> => {
+    const isProbe = (ctx.path === '/livez' || ctx.path === '/readyz') && ['GET', 'HEAD'].includes(ctx.method);
+    return isProbe ? (answer(ctx, next) as Promise<unknown>) : next();
   };
 }
 

@@ -10,6 +10,10 @@ if (Number.parseInt(process.versions.node, 10) < LEAST_NODE) {
   process.exit(1);
 }
 
+// What Node makes of our sources is kept beside the packages, which belong to whoever may change the sources: half the time of a start. A folder
+// that NODE_COMPILE_CACHE names comes first; without one that can be written to it simply takes longer.
+process.getBuiltinModule('node:module').enableCompileCache(`${import.meta.dirname}/../node_modules/.cache/latchkey`);
+
 const { runCommandLine } = await import('./command/run.ts');
 process.exit(await runCommandLine(process.argv.slice(2)));
 

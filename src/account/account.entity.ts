@@ -24,6 +24,8 @@ const AccountSchema = defineEntity({
     email: p.string().nullable(),
     emailVerifiedAt: p.datetime().nullable(),
     username: p.string().nullable(),
+    /** What look-alikes of the username have in common with it. */
+    usernameSkeleton: p.string().nullable(),
     name: p.string().nullable(),
     givenName: p.string().nullable(),
     middleName: p.string().nullable(),
@@ -45,6 +47,11 @@ const AccountSchema = defineEntity({
     lastSignInNetwork: p.string().nullable(),
     /** The client that brought the account here. */
     sourceClientId: p.string().nullable(),
+    /** Whatever began before it is over. */
+    signedOutAt: p.datetime().nullable(),
+    /** Which terms were accepted, and when. */
+    termsVersion: p.string().nullable(),
+    termsAcceptedAt: p.datetime().nullable(),
     /** Goes up whenever a credential changes; what was bound to an older number is dead. */
     credentialVersion: p.integer(),
   },

@@ -6,6 +6,7 @@ import type { Audit, Cause } from '../audit/audit.ts';
 import { Conflict, InvalidRequest, NotFound } from '../errors.ts';
 import { asUnavailable, type Database, type EntityManager, isUniqueViolation } from '../storage/database.ts';
 import { Account, type AccountStatus, type PostalAddress } from './account.entity.ts';
+import { usernameSkeleton } from './look-alike.ts';
 import { parseEmail, parseSignInName, parseUsername } from './sign-in-name.ts';
 
 /** The row that every token and every page needs, read by prepared statements and never written back. */
@@ -34,13 +35,17 @@ export interface AccountRow {
   /** Seconds since 1970. */
   readonly updatedAt: number;
   readonly credentialVersion: number;
+  /** Seconds since 1970: sessions and tokens that began before it are over. */
+  readonly signedOutAt: number | null;
+  readonly termsVersion: string | null;
 }
 
 const ROW = `id, subject, status, email, email_verified_at is not null as "emailVerified", username, name,
   given_name as "givenName", middle_name as "middleName", family_name as "familyName", nickname, profile, picture, website,
   gender, birthdate, zoneinfo, locale, phone_number as "phoneNumber",
   phone_number_verified_at is not null as "phoneNumberVerified", address,
-  floor(extract(epoch from updated_at))::float8 as "updatedAt", credential_version as "credentialVersion"`;
+  floor(extract(epoch from updated_at))::float8 as "updatedAt", credential_version as "credentialVersion",
+  floor(extract(epoch from signed_out_at))::float8 as "signedOutAt", terms_version as "termsVersion"`;
 const FIND_BY_SUBJECT = { name: 'account_by_subject', text: `select ${ROW} from account where subject = $1` };
 const FIND_BY_ID = { name: 'account_by_id', text: `select ${ROW} from account where id = $1` };
 const FIND_BY_EMAIL = { name: 'account_by_email', text: `select ${ROW} from account where lower(email) = lower($1)` };
@@ -50,8 +55,19 @@ const FIND_BY_USERNAME = {
 };
 const NOTE_SIGN_IN = {
   name: 'account_note_sign_in',
-  text: 'update account set last_sign_in_at = now(), last_sign_in_network = $2 where id = $1',
+  text: `update account set last_sign_in_at = now(), last_sign_in_network = $2
+    from (select id, last_sign_in_at from account where id = $1 for update) as before
+    where account.id = before.id
+    returning before.last_sign_in_at is null as "isFirst"`,
 };
+const REFRESH_PROFILE = {
+  name: 'account_refresh_profile',
+  text: `update account set name = coalesce($2, name), given_name = coalesce($3, given_name),
+      family_name = coalesce($4, family_name), picture = coalesce($5, picture), updated_at = now()
+    where id = $1 and (name, given_name, family_name, picture) is distinct from
+      (coalesce($2, name), coalesce($3, given_name), coalesce($4, family_name), coalesce($5, picture))`,
+};
+const NOTE_SIGN_OUT = { name: 'account_note_sign_out', text: 'update account set signed_out_at = $1 where id = $2' };
 /** Milliseconds, and rows. */
 const RECENT_MS = 500;
 const RECENT_MOST = 10_000;
@@ -68,6 +84,11 @@ export interface NewAccount {
   readonly isVerified?: boolean;
   readonly status?: AccountStatus;
   readonly sourceClientId?: string;
+  readonly picture?: string | undefined;
+  /** Found by an identity at an upstream, so that it needs no name of ours. */
+  readonly hasIdentity?: boolean;
+  /** Which terms were accepted, just now. */
+  readonly termsVersion?: string | null;
 }
 
 export class Accounts {
@@ -83,7 +104,7 @@ export class Accounts {
   }) {
     this.#database = parts.database;
     this.#audit = parts.audit;
-    this.#reserved = new Set(parts.reservedUsernames.map((name) => name.toLowerCase()));
+    this.#reserved = new Set(parts.reservedUsernames.map(usernameSkeleton));
   }
 
   /**
@@ -162,7 +183,7 @@ export class Accounts {
       throw new InvalidRequest('This is not an e-mail address.', { code: 'invalid-email', field: 'email' });
     }
     const username = input.username === undefined ? null : this.#usableUsername(input.username);
-    if (email === null && username === null) {
+    if (email === null && username === null && input.hasIdentity !== true) {
       throw new InvalidRequest('An account needs an e-mail address or a username.', { field: 'email' });
     }
     const id = randomUUID();
@@ -176,12 +197,16 @@ export class Accounts {
         email,
         emailVerifiedAt: email !== null && input.isVerified ? now : null,
         username,
+        usernameSkeleton: username === null ? null : usernameSkeleton(username),
         name: input.name ?? null,
         givenName: input.givenName ?? null,
         familyName: input.familyName ?? null,
+        picture: input.picture ?? null,
         locale: input.locale ?? null,
         zoneinfo: input.zoneinfo ?? null,
         sourceClientId: input.sourceClientId ?? null,
+        termsVersion: input.termsVersion ?? null,
+        termsAcceptedAt: input.termsVersion ? now : null,
         createdAt: now,
         updatedAt: now,
         credentialVersion: 1,
@@ -194,7 +219,10 @@ export class Accounts {
       if (isUniqueViolation(error, 'account_email_unique')) {
         throw new Conflict('This address is taken.', { code: 'email-taken', field: 'email', cause: error });
       }
-      if (isUniqueViolation(error, 'account_username_unique')) {
+      // What looks like a name that is there is taken like the name itself.
+      if (
+        ['account_username_unique', 'account_username_skeleton_unique'].some((one) => isUniqueViolation(error, one))
+      ) {
         throw new Conflict('This username is taken.', { code: 'username-taken', field: 'username', cause: error });
       }
       throw asUnavailable(error);
@@ -205,14 +233,17 @@ export class Accounts {
 
   /**
    * Moves an account into another state. The caller ends its sessions and grants.
+   * @param guard refuses it by throwing, in the same transaction
    * @throws Conflict when the account is not in one of `from`
    */
   async setStatus(
     id: string,
     change: { readonly from: readonly AccountStatus[]; readonly to: AccountStatus; readonly action: string },
     cause: Cause,
+    guard?: (em: EntityManager) => Promise<void>,
   ): Promise<void> {
     await this.#database.transaction(async (em) => {
+      await guard?.(em);
       const count = await em.nativeUpdate(
         Account,
         { id, status: { $in: [...change.from] } },
@@ -225,17 +256,77 @@ export class Accounts {
     this.forgetRecent();
   }
 
-  /** Removes the account and all that hangs on it for good; its subject stays reserved by nothing but chance: it is random. */
-  async delete(id: string, cause: Cause): Promise<void> {
+  /** The person agreed to the terms of now (requirements R4). */
+  async acceptTerms(id: string, version: string, cause: Cause): Promise<void> {
     await this.#database.transaction(async (em) => {
+      await em.execute('update account set terms_version = ?, terms_accepted_at = now() where id = ?', [version, id]);
+      await this.#audit.record(
+        { ...cause, action: 'terms.accept', target: { kind: 'account', id }, reason: version },
+        em,
+      );
+    });
+    this.forgetRecent();
+  }
+
+  /** Removes the account and all that hangs on it for good; its subject stays reserved by nothing but chance: it is random. */
+  async delete(id: string, cause: Cause, guard?: (em: EntityManager) => Promise<void>): Promise<void> {
+    await this.#database.transaction(async (em) => {
+      await guard?.(em);
       await em.nativeDelete(Account, { id });
       await this.#audit.record({ ...cause, action: 'account.delete', target: { kind: 'account', id } }, em);
     });
     this.forgetRecent();
   }
 
-  async noteSignIn(id: string, network: string | undefined): Promise<void> {
-    await this.#database.sql.query(NOTE_SIGN_IN, [id, network ?? null]);
+  /** What the person says about themselves. */
+  async updateProfile(
+    id: string,
+    profile: { readonly name: string | null; readonly locale: string | null },
+    cause: Cause,
+  ): Promise<void> {
+    await this.#database.transaction(async (em) => {
+      await em.nativeUpdate(Account, { id }, { ...profile, updatedAt: new Date() });
+      await this.#audit.record({ ...cause, action: 'account.update', target: { kind: 'account', id } }, em);
+    });
+    this.forgetRecent();
+  }
+
+  /** What is null stays as it is. */
+  async refreshProfile(
+    id: string,
+    profile: Readonly<Record<'name' | 'givenName' | 'familyName' | 'picture', string | null>>,
+  ): Promise<void> {
+    await this.#database.sql.query(REFRESH_PROFILE, [
+      id,
+      ...[profile.name, profile.givenName, profile.familyName, profile.picture],
+    ]);
+    this.forgetRecent();
+  }
+
+  /** @returns whether it is the first sign-in of this account */
+  async noteSignIn(id: string, network: string | undefined): Promise<boolean> {
+    const { rows } = await this.#database.sql.query<{ isFirst: boolean }>(NOTE_SIGN_IN, [id, network ?? null]);
+    return rows[0]?.isFirst ?? false;
+  }
+
+  /**
+   * Whatever the account is signed in to is over from now on, wherever it lies. Deleting it comes after, and may fail.
+   * @param em of the cause, so that both are one decision; the caller forgets what is kept in memory once it has committed
+   */
+  async noteSignOut(id: string, em?: EntityManager): Promise<void> {
+    // The time of this machine, like that of the sessions it is compared with.
+    const values = [new Date(), id];
+    if (em) {
+      await em.execute('update account set signed_out_at = ? where id = ?', values);
+      return;
+    }
+    await this.#database.sql.query(NOTE_SIGN_OUT, values);
+    this.forgetRecent();
+  }
+
+  /** Also for what looks like a reserved name. */
+  isReserved(username: string): boolean {
+    return this.#reserved.has(usernameSkeleton(username));
   }
 
   #usableUsername(input: string): string {
@@ -246,7 +337,7 @@ export class Accounts {
         field: 'username',
       });
     }
-    if (this.#reserved.has(username.toLowerCase())) {
+    if (this.isReserved(username)) {
       throw new InvalidRequest('This username is reserved.', { code: 'reserved-username', field: 'username' });
     }
     return username;
@@ -283,5 +374,7 @@ function toRow(account: Account): AccountRow {
     address: account.address ?? null,
     updatedAt: Math.floor(account.updatedAt.getTime() / 1000),
     credentialVersion: account.credentialVersion,
+    signedOutAt: account.signedOutAt ? Math.floor(account.signedOutAt.getTime() / 1000) : null,
+    termsVersion: account.termsVersion ?? null,
   };
 }

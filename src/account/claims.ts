@@ -26,6 +26,8 @@ export const CLAIMS_BY_SCOPE = {
   email: ['email', 'email_verified'],
   address: ['address'],
   phone: ['phone_number', 'phone_number_verified'],
+  /** Filled by access/roles.ts. */
+  roles: ['roles', 'permissions'],
 } as const;
 
 export function standardClaims(account: AccountRow): Record<string, unknown> & { sub: string } {

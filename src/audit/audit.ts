@@ -38,6 +38,23 @@ const INSERT = {
   text: `insert into audit_event (${COLUMNS}) values (now(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 };
 
+/** What a person is shown of what happened to the own account. */
+export interface OwnEvent {
+  readonly at: Date;
+  readonly action: string;
+  readonly result: 'success' | 'failure';
+  readonly reason: string | null;
+  readonly network: string | null;
+  readonly userAgent: string | null;
+}
+
+const LIST_OWN = {
+  name: 'audit_list_own',
+  text: `select (extract(epoch from at) * 1000)::float8 as at, action, result, reason, network, user_agent as "userAgent"
+    from audit_event where target_kind = 'account' and target_id = $1 and action = any($2::text[])
+    order by id desc limit $3`,
+};
+
 export class Audit {
   readonly #database: Database;
 
@@ -67,6 +84,14 @@ export class Audit {
     } else {
       await this.#database.sql.query(INSERT, values);
     }
+  }
+
+  /** What happened to an account, the newest first. */
+  async listOwn(accountId: string, actions: readonly string[], limit: number): Promise<readonly OwnEvent[]> {
+    const { rows } = await this.#database.sql.query<Omit<OwnEvent, 'at'> & { at: number }>(LIST_OWN, [
+      ...[accountId, actions, limit],
+    ]);
+    return rows.map((row) => ({ ...row, at: new Date(row.at) }));
   }
 }
 

@@ -63,6 +63,12 @@ export const clientMetadataSchema = z.strictObject({
   latchkey_cors_origins: uris.optional(),
   /** Seconds that its access tokens live, where the resource says nothing. */
   latchkey_access_token_ttl: z.int().min(30).max(86_400).optional(),
+  /** The least that a sign-in to it has to be, whatever the request asks for; see docs/connecting-an-app.md. */
+  latchkey_required_acr: z.enum(['urn:latchkey:aal2', 'urn:latchkey:phr']).optional(),
+  /** Ids of the upstreams that its sign-in page shows; all of them without it. */
+  latchkey_upstreams: z.array(text(32)).max(50).optional(),
+  /** The API whose roles it is told of under the scope `roles`; without it, Latchkey's own. */
+  latchkey_role_audience: text(500).optional(),
   /** Rules beyond the ordinary ones that it agrees to be held to. */
   latchkey_profile: z.literal(FAPI_PROFILE).optional(),
   /** May use implicit and hybrid response types where the deployment allows them for tests. */

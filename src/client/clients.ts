@@ -82,6 +82,24 @@ export class Clients {
   }
 
   /**
+   * A page of the list in the order of their ids, which an index has.
+   * @param after the last id of the page before
+   * @param query a part of the id or the name
+   */
+  async page(input: {
+    readonly query: string;
+    readonly after: string;
+    readonly limit: number;
+  }): Promise<readonly Pick<RegisteredClient, 'clientId' | 'metadata' | 'source'>[]> {
+    const part = `%${input.query.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
+    return this.#database.em().execute(
+      `select client_id as "clientId", metadata, source from client where client_id > ?
+         and (client_id ilike ? or metadata->>'client_name' ilike ?) order by client_id limit ?`,
+      [input.after, part, part, input.limit],
+    );
+  }
+
+  /**
    * Registers a client. ES256 is what our own clients sign with unless they name something else.
    * @returns the secret in clear, this once; undefined for a client that needs none
    * @throws InvalidRequest when the metadata is wrong, Conflict when the client_id is taken
@@ -94,6 +112,14 @@ export class Clients {
     await this.#check(metadata, clientId);
     await this.#database.transaction(async (em) => {
       const now = new Date();
+      const gone = await em.execute<object[]>('select 1 as one from deleted_client where client_id = ?', [clientId]);
+      if (gone.length > 0) {
+        // Tokens of the one before would be good for this one.
+        throw new Conflict('A client with this client_id was deleted: take another id.', {
+          code: 'client-id-taken',
+          field: 'client_id',
+        });
+      }
       try {
         await em
           .persist(em.create(Client, { clientId, metadata, source: 'database', createdAt: now, updatedAt: now }))
@@ -197,9 +223,16 @@ export class Clients {
     return secret;
   }
 
+  /**
+   * What it holds ends with it: the engine answers nobody for a client that is not there, and its id is never given again.
+   */
   async delete(clientId: string, cause: Cause): Promise<void> {
     await this.#getOwn(clientId);
     await this.#database.transaction(async (em) => {
+      await em.execute(
+        'insert into deleted_client (client_id, deleted_at) values (?, now()) on conflict (client_id) do nothing',
+        [clientId],
+      );
       await em.nativeDelete(Client, { clientId });
       await this.#audit.record({ ...cause, action: 'client.delete', target: { kind: 'client', id: clientId } }, em);
     });

@@ -6,6 +6,7 @@ import type { App } from '../app.ts';
 import type { PasswordProblem } from '../credential/password.ts';
 import { InvalidRequest } from '../errors.ts';
 import { type Choose, group, leaf, onStorage } from './leaf.ts';
+import { parseLocale } from './locale.ts';
 import { CLI, type Outcome } from './task.ts';
 import { fields, plain, table } from './text.ts';
 
@@ -90,6 +91,30 @@ export function accountCommands(program: Command, choose: Choose): void {
         command,
       ),
     );
+  for (const [name, description, change] of [
+    ['add-role', 'give a role', addRole],
+    ['remove-role', 'take a role away', removeRole],
+  ] as const) {
+    leaf(account, name, description)
+      .argument(...WHO)
+      .argument('<role>', 'id of the role')
+      .action((who: string, role: string, _options: object, command: Command) =>
+        choose(
+          onStorage(async (app) => change(app, await app.accounts.get(who), role)),
+          command,
+        ),
+      );
+  }
+}
+
+async function addRole(app: App, account: AccountRow, role: string): Promise<Outcome> {
+  await app.database.transaction((em) => app.roles.assign(em, account.id, role, CLI));
+  return changed(app, account, `has the role ${plain(role)}`);
+}
+
+async function removeRole(app: App, account: AccountRow, role: string): Promise<Outcome> {
+  const hadIt = await app.database.transaction((em) => app.roles.revoke(em, account.id, role, CLI));
+  return changed(app, account, hadIt ? `has the role ${plain(role)} no more` : `did not have the role ${plain(role)}`);
 }
 
 async function create(app: App, options: CreateOptions, input: string): Promise<Outcome> {
@@ -135,8 +160,6 @@ async function show(app: App, account: AccountRow): Promise<Outcome> {
 async function disable(app: App, account: AccountRow): Promise<Outcome> {
   if (account.status === 'disabled') await app.sessionsAndGrants.endAll(account, CLI, 'disabled');
   else await app.sessionsAndGrants.disable(account, CLI);
-  // Enabled again, the account must not be entered by a link of before.
-  await app.database.transaction((em) => app.mailed.revokeAll(em, account.id));
   return changed(app, account, 'is disabled; its sessions and grants have ended');
 }
 
@@ -167,6 +190,8 @@ async function signOut(app: App, account: AccountRow): Promise<Outcome> {
 async function resetCredentials(app: App, account: AccountRow): Promise<Outcome> {
   await app.database.transaction(async (em) => {
     await app.factors.removeAll(em, account.id);
+    await app.identities.unlinkAll(em, account.id);
+    await app.accounts.noteSignOut(account.id, em);
     await app.audit.record({ ...CLI, action: 'account.reset-credentials', target: targetOf(account) }, em);
   });
   await endAfterChange(app, account, 'reset-credentials');
@@ -179,6 +204,7 @@ async function setPassword(app: App, account: AccountRow, input: string): Promis
   await app.database.transaction(async (em) => {
     await app.passwords.set(em, account.id, hash);
     await app.mailed.revokeAll(em, account.id);
+    await app.accounts.noteSignOut(account.id, em);
     await app.audit.record({ ...CLI, action: 'account.set-password', target: targetOf(account) }, em);
   });
   await endAfterChange(app, account, 'password-changed');
@@ -255,16 +281,6 @@ function parseName(text: string): string {
     throw new InvalidArgumentError(`One line of at most ${LONGEST_NAME} characters.`);
   }
   return name;
-}
-
-function parseLocale(text: string): string {
-  try {
-    const [locale] = text.length <= 35 ? Intl.getCanonicalLocales(text) : [];
-    if (locale !== undefined) return locale;
-  } catch {
-    // Said below.
-  }
-  throw new InvalidArgumentError('A language tag such as en or ru-RU (BCP 47).');
 }
 
 function parseLimit(text: string): number {

@@ -2,9 +2,11 @@
 import { Command, CommanderError } from 'commander';
 import packageFile from '../../package.json' with { type: 'json' };
 import { accountCommands } from './account.ts';
+import { auditCommands } from './audit.ts';
 import { clientCommands } from './client.ts';
 import { configCommands } from './config.ts';
 import { healthcheckCommand } from './healthcheck.ts';
+import { invitationCommands } from './invitation.ts';
 import { keysCommands } from './keys.ts';
 import type { Choose } from './leaf.ts';
 import { migrateCommand } from './migrate.ts';
@@ -41,8 +43,10 @@ export function parseCommandLine(argv: readonly string[]): Task | Printed {
   migrateCommand(program, choose);
   setupLinkCommand(program, choose);
   accountCommands(program, choose);
+  invitationCommands(program, choose);
   clientCommands(program, choose);
   keysCommands(program, choose);
+  auditCommands(program, choose);
   configCommands(program, choose);
   healthcheckCommand(program, choose);
   try {

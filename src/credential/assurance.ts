@@ -61,10 +61,19 @@ export function assuranceOf(proofs: readonly Proof[]): Assurance {
   const amr = new Set(proofs.flatMap(valuesOf));
   // What rests on a browser was shown some other time.
   const shown = proofs.filter((proof) => proof.method !== 'trusted-device');
-  if (isVerifiedPasskey || areIndependent(shown)) amr.add('mfa');
+  if (isVerifiedPasskey || isTrustedUpstream || areIndependent(shown)) amr.add('mfa');
   if (isVerifiedPasskey) return { acr: 'urn:latchkey:phr', amr: [...amr] };
   const isTwo = areIndependent(proofs) || isTrustedUpstream;
   return { acr: isTwo ? 'urn:latchkey:aal2' : 'urn:latchkey:aal1', amr: [...amr] };
+}
+
+/**
+ * What was really shown in a sign-in: without `mfa` the second factor rested on a trusted browser, which is enough to come in, and not where
+ * a proof is asked for.
+ */
+export function shownAcr(acr: string | undefined, amr: readonly string[] | undefined): Acr {
+  const level = ACR_LEVELS.find((one) => one === acr) ?? 'urn:latchkey:aal1';
+  return amr?.includes('mfa') === true ? level : 'urn:latchkey:aal1';
 }
 
 /** Whether one of them may be the second factor after another. */

@@ -1,5 +1,6 @@
 // So many within so long: tries at a secret, mails to an address. The counters are rows, so a restart or a wiped cache forgets nothing, and
 // each is spent in one conditional statement, so that parallel requests cannot share a number (requirements L9).
+import { siteOf } from '../http/client-address.ts';
 import type { Database } from '../storage/database.ts';
 
 export interface Budget {
@@ -43,10 +44,13 @@ const GIVE_BACK = {
 export class Budgets {
   readonly #database: Database;
   readonly #switchedOff: boolean;
+  readonly #siteFactor: number;
 
-  constructor(parts: { readonly database: Database; readonly switchedOff: boolean }) {
+  /** @param parts.siteFactor for `spendNetwork`: how many times as much the /48 around an IPv6 network may as the network itself (requirements L10) */
+  constructor(parts: { readonly database: Database; readonly switchedOff: boolean; readonly siteFactor?: number }) {
     this.#database = parts.database;
     this.#switchedOff = parts.switchedOff;
+    this.#siteFactor = parts.siteFactor ?? 10;
   }
 
   /**
@@ -62,6 +66,19 @@ export class Budgets {
     return { isAllowed: false, retryAfter: Math.max(1, await this.wait(key, budget)) };
   }
 
+  /**
+   * Counts one of a network, and for IPv6 one of the site around it: whoever owns a /48 has 65,536 networks to choose from.
+   * @param name what is counted @throws Unavailable
+   */
+  async spendNetwork(name: string, network: string, budget: Budget): Promise<Spending> {
+    const [key = '', site] = networkKeys(name, network);
+    const spending = await this.spend(key, budget);
+    if (!spending.isAllowed || site === undefined) return spending;
+    const wide = await this.spend(site, { limit: budget.limit * this.#siteFactor, window: budget.window });
+    if (!wide.isAllowed) await this.giveBack(key);
+    return wide;
+  }
+
   /** Seconds until one more is allowed; 0 is now. */
   async wait(key: string, budget: Budget): Promise<number> {
     if (this.#switchedOff) return 0;
@@ -74,4 +91,10 @@ export class Budgets {
     if (this.#switchedOff) return;
     await this.#database.sql.query(GIVE_BACK, [keys]);
   }
+}
+
+/** What is counted of a network: itself and the site around it, if it has one. For giving back. */
+export function networkKeys(name: string, network: string): readonly string[] {
+  const site = siteOf(network);
+  return [`${name}:${network}`, ...(site === null ? [] : [`${name}:${site}`])];
 }

@@ -59,6 +59,9 @@ export interface RemovalOptions {
   readonly alongside?: (em: EntityManager) => Promise<void>;
 }
 
+/** From here on downwards it is time for new recovery codes. */
+const FEW_CODES = 3;
+
 /** Takes the transaction back. */
 class Refused extends Error {
   readonly outcome: RemovalOutcome;
@@ -207,4 +210,16 @@ function hasSecond(overview: FactorOverview): boolean {
 export function secondFactorsFor(overview: FactorOverview, first: ProofMethod): readonly SecondFactor[] {
   const allowed = secondFactorsAfter(first);
   return overview.secondFactors.filter((one) => allowed.includes(one));
+}
+
+/** What would help an account most against being taken over or locked out (requirements F10); null when it is well off. */
+export type Advice = 'passkey' | 'second-way' | 'second-factor' | 'recovery-codes';
+
+/** @param canPasskey whether browsers know passkeys here */
+export function adviceFor(overview: FactorOverview, canPasskey: boolean): Advice | null {
+  if (canPasskey && overview.passkeys.length === 0) return 'passkey';
+  if (!canPasskey && !hasSecond(overview)) return 'second-factor';
+  if (overview.waysIn < 2) return 'second-way';
+  if (overview.owesSecondFactor && overview.recoveryCodes < FEW_CODES) return 'recovery-codes';
+  return null;
 }

@@ -2,7 +2,7 @@
 // A try is counted before it is checked, in one conditional statement, so that parallel tries cannot share a number; a success takes it back.
 import { Unavailable } from '../errors.ts';
 import type { Database } from '../storage/database.ts';
-import { type Budget, Budgets } from './budget.ts';
+import { type Budget, Budgets, networkKeys } from './budget.ts';
 
 export interface LockoutSettings {
   /** Failures in a row for one account from one network, then locked; each next lock is twice as long. Seconds. */
@@ -20,6 +20,8 @@ export interface LockoutSettings {
   /** Wrong second factors of one account over all kinds. */
   readonly factorFailures: number;
   readonly factorFailuresWindow: number;
+  /** How many times as many failures the /48 around an IPv6 network may have. */
+  readonly siteFactor: number;
   readonly switchedOff: boolean;
 }
 
@@ -46,6 +48,9 @@ export interface AttemptSubject {
   /** This browser has signed in as this account before: a flood from elsewhere must not keep it out (L2). */
   readonly isKnownDevice: boolean;
 }
+
+/** What failures of a network are counted under. */
+const NETWORK = 'network';
 
 /** $1 key, $2 limit, $3 first lock in seconds (null: for ever), $4 longest lock. No row comes back while the lock lasts. */
 const COUNT_IN_ROW = {
@@ -85,11 +90,11 @@ const WITHDRAW = {
 };
 const CLEAR_SUBJECT = {
   name: 'guess_clear_subject',
-  text: `delete from guess_counter where key = 'account:' || $1 or key like 'account-network:' || $1 || ':%'`,
+  text: `delete from guess_counter where key in ('account:' || $1, 'account-known:' || $1) or key like 'account-network:' || $1 || ':%'`,
 };
 const CLEAR_ALL = {
   name: 'guess_clear_all',
-  text: `delete from guess_counter where key = any(array['account:' || $1, 'code:' || $1, 'factor:' || $1, 'factor-known:' || $1])
+  text: `delete from guess_counter where key = any(array['account:' || $1, 'account-known:' || $1, 'code:' || $1, 'factor:' || $1, 'factor-known:' || $1])
     or key like 'account-network:' || $1 || ':%'`,
 };
 const SWEEP = {
@@ -106,7 +111,11 @@ export class Lockout {
   constructor(parts: { readonly database: Database; readonly settings: LockoutSettings }) {
     this.#database = parts.database;
     this.#settings = parts.settings;
-    this.#budgets = new Budgets({ database: parts.database, switchedOff: parts.settings.switchedOff });
+    this.#budgets = new Budgets({
+      database: parts.database,
+      switchedOff: parts.settings.switchedOff,
+      siteFactor: parts.settings.siteFactor,
+    });
   }
 
   /**
@@ -116,27 +125,30 @@ export class Lockout {
   async attempt(who: AttemptSubject): Promise<Attempt> {
     const s = this.#settings;
     if (s.switchedOff) return { isAllowed: true, succeed: async () => undefined, withdraw: async () => undefined };
-    const networkKey = `network:${who.network}`;
+    if (who.isKnownDevice) return this.#attemptOnKnownDevice(who.subject);
+    const networks = networkKeys(NETWORK, who.network);
     const pairKey = `account-network:${who.subject}:${who.network}`;
     const accountKey = `account:${who.subject}`;
-    const refusal = await this.#spendNetwork(networkKey);
+    const refusal = await this.#spendNetwork(who.network);
     if (refusal) return refusal;
     if (!(await this.#count(COUNT_IN_ROW, [pairKey, s.lockAfter, s.lockFor, s.lockForAtMost]))) {
-      await this.#budgets.giveBack(networkKey);
+      await this.#budgets.giveBack(...networks);
       return { isAllowed: false, retryAfter: await this.#wait(pairKey), reason: 'account-network' };
     }
-    if (!who.isKnownDevice && !(await this.#count(COUNT_IN_ROW, [accountKey, s.accountFailures, null, null]))) {
+    if (!(await this.#count(COUNT_IN_ROW, [accountKey, s.accountFailures, null, null]))) {
+      await this.#budgets.giveBack(...networks);
+      await this.#database.sql.query(WITHDRAW, [[pairKey]]);
       return { isAllowed: false, retryAfter: await this.#wait(accountKey), reason: 'account' };
     }
     return {
       isAllowed: true,
       succeed: async () => {
-        await this.#budgets.giveBack(networkKey);
+        await this.#budgets.giveBack(...networks);
         await this.#database.sql.query(CLEAR, [[pairKey, accountKey]]);
       },
       withdraw: async () => {
-        await this.#budgets.giveBack(networkKey);
-        await this.#database.sql.query(WITHDRAW, [[pairKey, ...(who.isKnownDevice ? [] : [accountKey])]]);
+        await this.#budgets.giveBack(...networks);
+        await this.#database.sql.query(WITHDRAW, [[pairKey, accountKey]]);
       },
     };
   }
@@ -155,7 +167,9 @@ export class Lockout {
   }): Promise<Attempt> {
     const { factorFailures: limit, factorFailuresWindow: window } = this.#settings;
     const key = `${who.isKnownDevice ? 'factor-known' : 'factor'}:${who.accountId}`;
-    return this.#attemptWithin(key, { limit, window }, who.network, 'factor', who.isPasskey ?? false);
+    const isNeverStopped = who.isPasskey ?? false;
+    const isFree = isNeverStopped || who.isKnownDevice;
+    return this.#attemptWithin(key, { limit, window }, who.network, 'factor', { isNeverStopped, isFree });
   }
 
   /**
@@ -165,7 +179,10 @@ export class Lockout {
    */
   async attemptCode(subject: string, network: string): Promise<Attempt> {
     const { codeFailures: limit, codeFailuresWindow: window } = this.#settings;
-    return this.#attemptWithin(`code:${subject}`, { limit, window }, network, 'code', false);
+    return this.#attemptWithin(`code:${subject}`, { limit, window }, network, 'code', {
+      isNeverStopped: false,
+      isFree: false,
+    });
   }
 
   /** Forgets the wrong passwords of an account, after a reset. Wrong codes stay counted: whoever reads the mail could start over and over. */
@@ -187,24 +204,41 @@ export class Lockout {
     budget: Budget,
     network: string,
     reason: 'code' | 'factor',
-    isNeverStopped: boolean,
+    /** `isFree`: its network's other guesses are none of its business. */
+    { isNeverStopped, isFree }: { readonly isNeverStopped: boolean; readonly isFree: boolean },
   ): Promise<Attempt> {
-    const networkKey = `network:${network}`;
-    const refusal = isNeverStopped ? null : await this.#spendNetwork(networkKey);
+    const networks = isFree ? [] : networkKeys(NETWORK, network);
+    const refusal = isFree ? null : await this.#spendNetwork(network);
     if (refusal) return refusal;
     const spending = await this.#budgets.spend(key, budget);
     if (!spending.isAllowed && !isNeverStopped) {
-      await this.#budgets.giveBack(networkKey);
+      await this.#budgets.giveBack(...networks);
       return { isAllowed: false, retryAfter: spending.retryAfter, reason };
     }
-    const spent = [...(spending.isAllowed ? [key] : []), ...(isNeverStopped ? [] : [networkKey])];
+    const spent = [...(spending.isAllowed ? [key] : []), ...networks];
     const giveBack = (): Promise<void> => this.#budgets.giveBack(...spent);
     return { isAllowed: true, succeed: giveBack, withdraw: giveBack };
   }
 
-  async #spendNetwork(key: string): Promise<Refusal | null> {
+  /**
+   * What others guess at this account or from this network does not keep out a device that its owner has used before; what is guessed on
+   * such devices has a budget of its own, which locks nobody else (requirements L2).
+   */
+  async #attemptOnKnownDevice(subject: string): Promise<Attempt> {
+    const { lockAfter, lockFor, lockForAtMost } = this.#settings;
+    const key = `account-known:${subject}`;
+    if (!(await this.#count(COUNT_IN_ROW, [key, lockAfter, lockFor, lockForAtMost]))) {
+      return { isAllowed: false, retryAfter: await this.#wait(key), reason: 'account-network' };
+    }
+    const run = async (statement: typeof CLEAR): Promise<void> => {
+      await this.#database.sql.query(statement, [[key]]);
+    };
+    return { isAllowed: true, succeed: () => run(CLEAR), withdraw: () => run(WITHDRAW) };
+  }
+
+  async #spendNetwork(network: string): Promise<Refusal | null> {
     const { networkFailures: limit, networkFailuresWindow: window } = this.#settings;
-    const spending = await this.#budgets.spend(key, { limit, window });
+    const spending = await this.#budgets.spendNetwork(NETWORK, network, { limit, window });
     return spending.isAllowed ? null : { isAllowed: false, retryAfter: spending.retryAfter, reason: 'network' };
   }
 

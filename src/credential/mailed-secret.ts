@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { hashToken, randomDigits, randomToken } from '../crypto/random.ts';
 import type { Seal } from '../crypto/seal.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
+import type { SealedTable } from '../storage/sealed-stores.ts';
 import { type Budget, Budgets } from './budget.ts';
 import { lockCredentials } from './credential-version.ts';
 import type { Lockout } from './lockout.ts';
@@ -44,6 +45,12 @@ export interface MailedSecretSettings {
 
 const HOUR = 3600;
 const KIND = 'mailed-link';
+export const sealedMailedSecrets: SealedTable = {
+  table: 'mailed_secret',
+  key: 'id',
+  columns: ['purpose'],
+  purpose: (id, purpose = '') => sealPurpose(purpose, id),
+};
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** The account's credentials are what they were when the mail was asked for. */
@@ -151,7 +158,7 @@ export class MailedSecrets {
   readonly #lockout: Lockout;
   readonly #settings: MailedSecretSettings;
   readonly #budgets: Budgets;
-  readonly #codeKey: Buffer;
+  readonly #codeKeys: readonly [Buffer, ...Buffer[]];
 
   constructor(parts: {
     readonly database: Database;
@@ -166,7 +173,7 @@ export class MailedSecrets {
     this.#lockout = parts.lockout;
     this.#settings = parts.settings;
     this.#budgets = new Budgets({ database: parts.database, switchedOff: parts.settings.switchedOff });
-    this.#codeKey = parts.seal.deriveKey('mailed code');
+    this.#codeKeys = parts.seal.deriveKeys('mailed code');
   }
 
   /**
@@ -227,6 +234,10 @@ export class MailedSecrets {
       draft.linkTtl,
       draft.codeTtl,
     ]);
+  }
+
+  get codeDigits(): number {
+    return this.#settings.codeDigits;
   }
 
   /** Looks at a link without taking it: for the page that asks whether to go on. @param browserId of the browser that opened it */
@@ -309,7 +320,7 @@ export class MailedSecrets {
       await attempt.succeed();
       return { kind: 'gone' };
     }
-    if (!(await this.#shortCodes.matches(row.codeHash, saltOf(purpose, requestId), code, this.#codeKey))) {
+    if (!(await this.#matches(row.codeHash, saltOf(purpose, requestId), code))) {
       return { kind: 'wrong', triesLeft: codeTries - row.tries };
     }
     const outcome = await this.#take(requestId, purpose, row.accountId, alongside);
@@ -361,7 +372,15 @@ export class MailedSecrets {
   }
 
   #hashCode(purpose: MailPurpose, requestId: string, code: string): Promise<Buffer> {
-    return this.#shortCodes.hash(saltOf(purpose, requestId), code, this.#codeKey);
+    return this.#shortCodes.hash(saltOf(purpose, requestId), code, this.#codeKeys[0]);
+  }
+
+  /** A code that was mailed before the master secret changed works to its end. */
+  async #matches(stored: Uint8Array, salt: string, code: string): Promise<boolean> {
+    for (const key of this.#codeKeys) {
+      if (await this.#shortCodes.matches(stored, salt, code, key)) return true;
+    }
+    return false;
   }
 
   #sendBudget(purpose: MailPurpose): Budget {
@@ -402,6 +421,6 @@ function saltOf(purpose: MailPurpose, requestId: string): string {
   return `mailed-code:${purpose}:${requestId}`;
 }
 
-function sealPurpose(purpose: MailPurpose, requestId: string): string {
+function sealPurpose(purpose: string, requestId: string): string {
   return `mailed-secret:${purpose}:${requestId}`;
 }

@@ -101,13 +101,21 @@ export class Passwords {
     if (length < this.minLengthFor(context)) return 'too-short';
     if (length > this.#settings.maxLength) return 'too-long';
     const { policy } = this.#settings;
-    if (policy === 'strict' || policy === 'classic') {
-      const kinds = [/\p{Lu}/u, /\p{Ll}/u, /\p{Nd}/u, /[^\p{L}\p{Nd}]/u];
-      if (!kinds.every((kind) => kind.test(normal))) return 'needs-kinds';
-    }
+    if ((policy === 'strict' || policy === 'classic') && !hasAllKinds(normal)) return 'needs-kinds';
     if (isTrivial(normal) || isOnBlockList(normal)) return 'too-common';
     if (isPersonal(normal, personalWords(context, this.#productName))) return 'too-personal';
     return null;
+  }
+
+  /** Which of the rules a password keeps; null where the others have to be kept first. */
+  review(password: string, context: PasswordContext = {}): Readonly<Record<string, boolean | null>> {
+    const problem = this.findProblem(password, context);
+    const normal = password.slice(0, MOST_BYTES).normalize('NFC');
+    return {
+      length: problem !== 'too-short' && problem !== 'too-long',
+      kinds: hasAllKinds(normal),
+      uncommon: problem === null ? true : problem === 'too-common' || problem === 'too-personal' ? false : null,
+    };
   }
 
   /** The same, and whether it has leaked somewhere, where the operator has that looked up. Calls out: never inside a transaction. */
@@ -201,6 +209,11 @@ export class Passwords {
     });
     return this.#dummy;
   }
+}
+
+/** Upper and lower case, a digit and something else, in any script. */
+function hasAllKinds(password: string): boolean {
+  return [/\p{Lu}/u, /\p{Ll}/u, /\p{Nd}/u, /[^\p{L}\p{Nd}]/u].every((kind) => kind.test(password));
 }
 
 /** One repeated character, or a run such as 123456789012: too easy at any length. */

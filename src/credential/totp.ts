@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { generateSecret, generateURI, verify } from 'otplib';
 import type { Seal } from '../crypto/seal.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
+import type { SealedTable } from '../storage/sealed-stores.ts';
 import { lockCredentials, raiseCredentialVersion } from './credential-version.ts';
 import { endTrustedDevices } from './trusted-device.ts';
 import { parseDigits } from './typed-code.ts';
@@ -15,6 +16,9 @@ const DIGITS = 6;
 const PERIOD = 30;
 /** Seconds that a secret waits for its first code (requirements F1). */
 const PENDING_TTL = 600;
+
+export const sealedTotp: SealedTable = { table: 'totp', key: 'account_id', purpose };
+export const sealedPendingTotp: SealedTable = { table: 'totp_pending', key: 'account_id', purpose: pendingPurpose };
 
 const BEGIN = {
   name: 'totp_begin',
@@ -41,12 +45,6 @@ const ACCEPT = {
 };
 const FIND = `select (extract(epoch from created_at) * 1000)::float8 as "createdAt",
     (extract(epoch from last_used_at) * 1000)::float8 as "lastUsedAt" from totp where account_id = ?`;
-const LIST_AFTER = {
-  name: 'totp_list_after',
-  text: 'select id, account_id as "accountId", sealed from totp where id > $1 order by id limit 500',
-};
-const RESEAL = { name: 'totp_reseal', text: 'update totp set sealed = $3 where id = $1 and sealed = $2' };
-const NIL = '00000000-0000-0000-0000-000000000000';
 const SWEEP = {
   name: 'totp_sweep',
   text: `delete from totp_pending where account_id in
@@ -160,33 +158,8 @@ export class Totp {
     return rows.length === 1;
   }
 
-  /** Seals again with the current master secret whatever an older one has sealed. @returns how many */
-  async reseal(): Promise<number> {
-    let count = 0;
-    let after = NIL;
-    while (true) {
-      const rows = await this.#listAfter(after);
-      for (const { id, accountId, sealed } of rows) {
-        if (!this.#seal.isStale(sealed)) continue;
-        const fresh = this.#seal.seal(purpose(accountId), this.#seal.openText(purpose(accountId), sealed));
-        count += (await this.#database.sql.query(RESEAL, [id, sealed, fresh])).count;
-      }
-      const last = rows.at(-1);
-      if (!last) break;
-      after = last.id;
-    }
-    return count;
-  }
-
   async sweep(): Promise<void> {
     await this.#database.sql.query(SWEEP);
-  }
-
-  async #listAfter(id: string): Promise<readonly { id: string; accountId: string; sealed: Uint8Array }[]> {
-    const { rows } = await this.#database.sql.query<{ id: string; accountId: string; sealed: Uint8Array }>(LIST_AFTER, [
-      id,
-    ]);
-    return rows;
   }
 
   async #pending(accountId: string): Promise<Buffer | null> {

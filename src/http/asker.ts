@@ -2,6 +2,8 @@
 import Bowser from 'bowser';
 import type { Context } from 'koa';
 
+const MOST_USER_AGENT = 500;
+
 interface Asker {
   readonly browser: string | null;
   readonly system: string | null;
@@ -9,9 +11,16 @@ interface Asker {
 }
 
 export function asker(ctx: Context): Asker {
-  const userAgent = ctx.get('user-agent').slice(0, 500);
+  return { ...deviceOf(ctx.get('user-agent')), place: null };
+}
+
+/** A telephone or tablet is named rather than its system: "Safari" on "iPhone". */
+export function deviceOf(userAgent: string): Pick<Asker, 'browser' | 'system'> {
+  const text = userAgent.slice(0, MOST_USER_AGENT);
   // The parser throws on an empty text.
-  if (userAgent === '') return { browser: null, system: null, place: null };
-  const parsed = Bowser.getParser(userAgent);
-  return { browser: parsed.getBrowserName() || null, system: parsed.getOSName() || null, place: null };
+  if (text === '') return { browser: null, system: null };
+  const parsed = Bowser.getParser(text);
+  const { vendor, model } = parsed.getPlatform();
+  const system = (vendor === 'Apple' ? model : undefined) || parsed.getOSName();
+  return { browser: parsed.getBrowserName() || null, system: system || null };
 }

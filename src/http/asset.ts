@@ -56,12 +56,9 @@ export function createAssets(dir = ASSETS): Assets {
       if (url === undefined) throw new Error(`no asset ${name}`);
       return url;
     },
-    middleware: async (ctx, next) => {
+    middleware: (ctx, next) => {
       const asset = ctx.method === 'GET' || ctx.method === 'HEAD' ? byPath.get(ctx.path) : undefined;
-      if (!asset) {
-        await next();
-        return;
-      }
+      if (!asset) return next();
       // Our order and not the browser's: all of them name the smaller one last.
       const encoding =
         (['br', 'gzip'] as const).find((one) => asset.bodies[one] && ctx.acceptsEncodings(one)) ?? 'identity';
@@ -74,11 +71,12 @@ export function createAssets(dir = ASSETS): Assets {
       });
       if (ctx.fresh) {
         ctx.status = 304;
-        return;
+        return undefined;
       }
       ctx.type = asset.type;
       if (encoding !== 'identity') ctx.set('Content-Encoding', encoding);
       ctx.body = asset.bodies[encoding];
+      return undefined;
     },
   };
 }

@@ -26,6 +26,15 @@ export function networkOf(address: string): string {
   return `${ipaddr.fromByteArray(bytes).toString()}/64`;
 }
 
+/** The /48 around the /64 of an IPv6 address: what one customer may be given whole, with 65,536 networks inside. Null for anything else. */
+export function siteOf(network: string): string | null {
+  if (!network.endsWith('/64')) return null;
+  const parsed = parse(network.slice(0, -3));
+  if (parsed?.kind() !== 'ipv6') return null;
+  const bytes = parsed.toByteArray().map((byte, index) => (index < 6 ? byte : 0));
+  return `${ipaddr.fromByteArray(bytes).toString()}/48`;
+}
+
 function parse(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
   // Zone ids (fe80::1%eth0) are local names, and the parser also takes octal and short IPv4 forms: only the plain form counts.
   const plain = text.replace(/%.*$/, '');

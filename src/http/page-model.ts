@@ -38,6 +38,18 @@ export interface UpstreamModel {
   readonly icon: string | null;
 }
 
+/** What a new password has to be: exactly what the server checks. */
+export interface PasswordRuleModel {
+  readonly key: string;
+  /** A sentence. */
+  readonly text: string;
+  /** Whether the password that was sent kept it; `open` where none was sent, or where only another look can tell. */
+  readonly state: 'open' | 'met' | 'unmet';
+  /** Characters. */
+  readonly min?: number;
+  readonly max?: number;
+}
+
 /** Of the pages `login` and `reauthenticate`. */
 export interface LoginModel {
   readonly client: ClientModel | null;
@@ -52,9 +64,20 @@ export interface LoginModel {
   readonly remember: boolean | null;
   readonly rememberDays: number;
   readonly methods: { readonly password: boolean; readonly mailCode: boolean; readonly passkey: boolean };
+  /** Where script gets the options and the answer is posted; `unknownId` is told to the browser as gone. */
+  readonly passkey?: {
+    readonly action: string;
+    readonly optionsUrl: string;
+    readonly rpId: string;
+    readonly unknownId: string | null;
+  };
   readonly upstreams: readonly UpstreamModel[];
   /** Where the button of an upstream posts its id as `upstream`; the page's own action when it is not given. */
   readonly upstreamAction?: string;
+  /** The name alone may lead to the upstream of its domain. */
+  readonly isPasswordOptional?: boolean;
+  /** Becomes part of the account that signs in. */
+  readonly linking?: { readonly upstream: string; readonly identity: string | null } | undefined;
   readonly registerUrl: string | null;
   readonly forgotUrl: string | null;
   /** The method or the upstream that this browser used last. */
@@ -65,6 +88,48 @@ export interface LoginModel {
   readonly abortAction?: string;
   /** Posted by "not you?" where the account is known. */
   readonly switchAction?: string;
+  readonly errors: FormProblems;
+}
+
+/** An identity at an upstream that is part of no account yet. */
+export interface UpstreamAccountModel {
+  readonly client: ClientModel | null;
+  /** Posted to with `/link` or `/create` appended. */
+  readonly action: string;
+  readonly upstream: string;
+  /** How the person knows it. */
+  readonly identity: string | null;
+  /** `prove`: its address has an account; `unproven`: nobody says whether; `new`: nobody here has it. */
+  readonly kind: 'prove' | 'unproven' | 'new';
+  readonly canCreate: boolean;
+  readonly name: string;
+  readonly backUrl: string;
+  /** Seconds. */
+  readonly retryAfter?: number;
+  readonly errors: FormProblems;
+}
+
+/** Of the page `account-identities`. */
+export interface IdentitiesModel {
+  readonly identities: readonly {
+    readonly id: string;
+    /** Of the upstream. */
+    readonly label: string;
+    readonly icon: string | null;
+    /** The account there. */
+    readonly name: string | null;
+    /** ISO 8601. */
+    readonly linkedAt: string;
+    readonly lastUsedAt: string | null;
+    /** Nothing else would be left to sign in with. */
+    readonly isLastWay: boolean;
+  }[];
+  readonly upstreams: readonly UpstreamModel[];
+  /** IANA name; null: UTC. */
+  readonly zone: string | null;
+  /** Asked before it is done. */
+  readonly unlink: { readonly action: string; readonly label: string } | null;
+  readonly done: 'linked' | 'unlinked' | null;
   readonly errors: FormProblems;
 }
 
@@ -180,8 +245,7 @@ export interface SetupModel {
   readonly seenOrigin: string;
   readonly issuerMatches: boolean;
   readonly minLength: number;
-  /** Sentences: exactly what the server checks. */
-  readonly rules: readonly string[];
+  readonly rules: readonly PasswordRuleModel[];
   /** The offer to register the first client; given back with what was typed after a mistake. */
   readonly firstClient: {
     readonly action: string;
@@ -207,10 +271,33 @@ export interface MailedCodeModel {
   readonly address: string | null;
   /** For which the code still works. */
   readonly minutes: number;
+  readonly digits: number;
+  readonly resend: ResendModel;
   readonly otherWayUrl: string;
   /** Seconds. */
   readonly retryAfter?: number;
   readonly errors: FormProblems;
+}
+
+/** The button for another mail. */
+export interface ResendModel {
+  readonly action: string;
+  /** Seconds until it works. */
+  readonly wait: number;
+}
+
+export interface TermsModel {
+  readonly client: ClientModel | null;
+  readonly action: string;
+  /** Of the document. */
+  readonly url: string;
+  /** Carried by the form: what was shown is what is agreed to. */
+  readonly version: string;
+  /** An older version was agreed to. */
+  readonly isAgain: boolean;
+  readonly account: AccountModel;
+  /** Posted by "not you?". */
+  readonly switchAction: string;
 }
 
 export interface RegisterModel {
@@ -218,10 +305,16 @@ export interface RegisterModel {
   readonly action: string;
   readonly signInUrl: string;
   readonly email: string;
+  /** `invited`: it is the one of the invitation. */
+  readonly emailUse: 'required' | 'optional' | 'invited';
+  readonly username: string;
+  readonly usernameUse: 'off' | 'optional' | 'required';
   readonly name: string;
+  /** What has to be agreed to; null for nothing. */
+  readonly termsUrl: string | null;
+  readonly termsAccepted: boolean;
   readonly minLength: number;
-  /** Sentences. */
-  readonly rules: readonly string[];
+  readonly rules: readonly PasswordRuleModel[];
   /** Seconds. */
   readonly retryAfter?: number;
   readonly errors: FormProblems;
@@ -234,7 +327,12 @@ export interface ResetModel {
   readonly interaction: string | null;
   readonly backUrl: string;
   /** The mail is on its way, or so we say. */
-  readonly sent?: { readonly address: string | null; readonly minutes: number };
+  readonly sent?: {
+    readonly address: string | null;
+    readonly minutes: number;
+    readonly digits: number;
+    readonly resend: ResendModel;
+  };
   /** Seconds. */
   readonly retryAfter?: number;
   readonly errors: FormProblems;
@@ -244,8 +342,7 @@ export interface ResetModel {
 export interface NewPasswordModel {
   readonly action: string;
   readonly minLength: number;
-  /** Sentences. */
-  readonly rules: readonly string[];
+  readonly rules: readonly PasswordRuleModel[];
   readonly done: boolean;
   readonly backUrl: string;
   readonly errors: FormProblems;
@@ -253,7 +350,7 @@ export interface NewPasswordModel {
 
 /** Of the page `link-confirm`. */
 export interface LinkModel {
-  readonly purpose: 'sign-in' | 'verify-email';
+  readonly purpose: 'sign-in' | 'verify-email' | 'invitation' | 'email-change' | 'email-undo';
   /** Null in a browser in which the link does nothing. */
   readonly action: string | null;
   /** Carried by the form, where its address does not. */
@@ -261,16 +358,51 @@ export interface LinkModel {
   readonly isDone: boolean;
 }
 
+/** Of the page `account-profile`. */
+export interface ProfileModel {
+  readonly stage: 'overview' | 'email' | 'code';
+  readonly name: string;
+  /** A language tag, or nothing for that of the browser. */
+  readonly locale: string;
+  readonly languages: readonly { readonly tag: string; readonly name: string }[];
+  readonly email: string | null;
+  readonly username: string | null;
+  /** Waits for proof. */
+  readonly pendingEmail: string | null;
+  readonly typedEmail: string;
+  readonly code: {
+    readonly action: string;
+    readonly minutes: number;
+    readonly digits: number;
+    readonly resend: ResendModel;
+  } | null;
+  /** What was just saved. */
+  readonly changed: 'profile' | 'email' | null;
+  /** Seconds. */
+  readonly retryAfter?: number;
+  readonly errors: FormProblems;
+}
+
 export interface NotMeModel {
   readonly action: string;
   readonly isDone: boolean;
 }
 
+type SecondFactorMethod = 'passkey' | 'totp' | 'recovery-code';
+
 export interface SecondFactorModel {
   readonly client: ClientModel | null;
   readonly action: string;
-  readonly method: 'totp' | 'recovery-code';
-  readonly others: readonly { readonly method: 'totp' | 'recovery-code'; readonly url: string }[];
+  readonly method: SecondFactorMethod;
+  /** Which entry of the authenticator app it is, without saying whose account. */
+  readonly entry: string | null;
+  readonly others: readonly { readonly method: SecondFactorMethod; readonly url: string }[];
+  /** For script, where the method is a passkey. */
+  readonly optionsUrl: string | null;
+  /** Days for which "trust this browser" holds; null when the box is not offered. */
+  readonly trustDays: number | null;
+  /** The app takes the sign-in without it as well. */
+  readonly isOptional: boolean;
   /** Posted by "not you?". */
   readonly switchAction: string;
   /** Seconds. */
@@ -278,21 +410,207 @@ export interface SecondFactorModel {
   readonly errors: FormProblems;
 }
 
+/** Of the page `second-factor-setup`: inside of a sign-in, for an account that needs a second factor and has none. */
+export interface SecondFactorSetupModel {
+  readonly client: ClientModel | null;
+  readonly stage: 'choose' | 'totp' | 'passkey' | 'codes';
+  readonly action: string;
+  readonly choices: readonly { readonly method: 'passkey' | 'totp'; readonly url: string }[];
+  /** `qr` is an SVG of our own. */
+  readonly authenticator: { readonly secret: string; readonly qr: string } | null;
+  readonly optionsUrl: string | null;
+  /** In clear, this once; empty when the page is opened again. */
+  readonly codes: readonly string[];
+  /** Posted by "not you?". */
+  readonly switchAction: string;
+  readonly errors: FormProblems;
+}
+
 /** Of the page `account-security`. */
 export interface SecurityModel {
-  readonly stage: 'overview' | 'password' | 'authenticator' | 'codes';
+  readonly stage: 'overview' | 'password' | 'authenticator' | 'codes' | 'passkey-add' | 'passkey-rename' | 'confirm';
+  /** Something was just changed. */
+  readonly changed: boolean;
   readonly hasPassword: boolean;
   readonly hasAuthenticator: boolean;
+  readonly authenticatorUse: FactorUse | null;
+  /** Whether browsers know passkeys here. */
+  readonly canPasskey: boolean;
+  readonly passkeys: readonly (FactorUse & {
+    readonly id: string;
+    readonly name: string;
+    /** Who keeps it, if that is known. */
+    readonly provider: string | null;
+    /** Otherwise it is lost with its device. */
+    readonly isSynced: boolean;
+    /** Otherwise it is a second factor only. */
+    readonly isWayIn: boolean;
+    /** The only way in, and not synced. */
+    readonly isRisky: boolean;
+  })[];
+  /** For the browser's own list. */
+  readonly passkeySignal: object | null;
+  readonly hasSecondFactor: boolean;
   /** Left. */
   readonly recoveryCodes: number;
   /** Independent ways to sign in. */
   readonly waysIn: number;
+  /** The next best step: `security.advice.*`. */
+  readonly advice: 'passkey' | 'second-way' | 'second-factor' | 'recovery-codes' | null;
+  /** What happened of late, the newest first: `security.event.*`. */
+  readonly events: readonly {
+    readonly what: string;
+    readonly isFailure: boolean;
+    readonly at: MomentModel;
+    readonly network: string | null;
+  }[];
   readonly minLength: number;
-  /** Sentences. */
-  readonly rules: readonly string[];
+  readonly rules: readonly PasswordRuleModel[];
   /** `qr` is an SVG of our own. */
   readonly authenticator: { readonly secret: string; readonly qr: string } | null;
   /** In clear, this once. */
   readonly newCodes: readonly string[] | null;
+  /** What is about to be taken away or replaced. */
+  readonly confirmation: {
+    readonly what: 'password' | 'totp' | 'passkey' | 'recovery-codes';
+    readonly action: string;
+    readonly name: string | null;
+  } | null;
+  /** The one that is made or renamed. */
+  readonly passkey: { readonly name: string; readonly action: string; readonly optionsUrl: string | null } | null;
+  /** Seconds. */
+  readonly retryAfter?: number;
+  readonly errors: FormProblems;
+}
+
+interface MomentModel {
+  readonly iso: string;
+  readonly day: string;
+  readonly exact: string;
+}
+
+interface FactorUse {
+  readonly createdAt: MomentModel;
+  readonly lastUsedAt: MomentModel | null;
+}
+
+/** Of the page `account-sessions`. */
+export interface SessionsModel {
+  /** The one of this browser first. */
+  readonly sessions: readonly {
+    readonly id: string;
+    /** What the person, or an app on the device, calls it. */
+    readonly name: string | null;
+    readonly browser: string | null;
+    readonly system: string | null;
+    readonly address: string | null;
+    /** Rough and possibly wrong; null when it is not known. */
+    readonly place: string | null;
+    /** How it was signed in, as the audit calls it. */
+    readonly methods: readonly string[];
+    readonly apps: readonly string[];
+    /** ISO. */
+    readonly firstSeen: string;
+    readonly lastSeen: string;
+    readonly isCurrent: boolean;
+    /** Forms are posted to `…/end` and `…/name` below it. */
+    readonly action: string;
+  }[];
+  /** IANA name of the account's time zone. */
+  readonly zone: string | null;
+  readonly mostName: number;
+}
+
+/** Of the page `telegram-wait`: the way to the bot, the number to choose there, and back. */
+export interface TelegramWaitModel {
+  readonly client: ClientModel | null;
+  readonly action: string;
+  readonly state: 'open' | 'claimed' | 'approved' | 'denied' | 'taken' | 'expired';
+  /** Two digits. */
+  readonly number: string;
+  /** `qr` is an SVG of our own; null while the bot is not there. */
+  readonly bot: { readonly url: string; readonly name: string; readonly qr: string } | null;
+  /** For which the question still stands. */
+  readonly minutes: number;
+  /** Posted to begin again. */
+  readonly againAction: string;
+  readonly otherWayUrl: string;
+}
+
+/** Of the page `telegram-mini-app`: in the web view of Telegram, before and after it said who opened it. */
+export interface TelegramMiniAppModel {
+  readonly action: string;
+  readonly state: 'open' | 'confirm' | 'stale' | 'invalid' | 'over';
+  /** Telegram's own script, which says who opened the page; only there. */
+  readonly scriptUrl: string | null;
+  /** With `confirm`: the one-time value that goes on, unless it is part of the address. */
+  readonly handle: string | null;
+  readonly who: string | null;
+  /** Null for the account portal. */
+  readonly client: ClientModel | null;
+}
+
+/** Of the page `telegram-widget`. */
+export interface TelegramWidgetModel {
+  readonly client: ClientModel | null;
+  /** Null while the bot is not there. */
+  readonly widget: {
+    /** Telegram's own script, which draws the button. */
+    readonly scriptUrl: string | null;
+    readonly bot: string;
+    readonly returnUrl: string;
+  } | null;
+  readonly otherWayUrl: string;
+}
+
+/** Of the page `admin-clients`. */
+export interface AdminClientsModel {
+  readonly query: string;
+  readonly clients: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly url: string;
+    readonly isDeclared: boolean;
+  }[];
+  readonly nextUrl: string | null;
+  /** Null for who may only look. */
+  readonly create: {
+    readonly templates: readonly string[];
+    readonly template: string;
+    readonly name: string;
+    readonly address: string;
+  } | null;
+  readonly isDeleted: boolean;
+  readonly errors: FormProblems;
+}
+
+/** Of the page `admin-client`. */
+export interface AdminClientModel {
+  readonly id: string;
+  readonly name: string;
+  readonly action: string;
+  /** `delete` asks whether it is meant. */
+  readonly stage: 'detail' | 'delete';
+  /** In the settings: nothing can be changed here. */
+  readonly isDeclared: boolean;
+  readonly canWrite: boolean;
+  readonly canDelete: boolean;
+  readonly hasSecret: boolean;
+  /** In clear, once, right after it was made. */
+  readonly secret: string | null;
+  readonly snippet: string;
+  readonly authMethod: string;
+  readonly grantTypes: string;
+  readonly isChanged: boolean;
+  readonly form: {
+    readonly name: string;
+    /** One in a line. */
+    readonly redirectUris: string;
+    readonly requiredAcr: string;
+    readonly isFirstParty: boolean;
+    readonly upstreams: string;
+    readonly roleAudience: string;
+    readonly accessTokenTtl: string;
+  };
   readonly errors: FormProblems;
 }

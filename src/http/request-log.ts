@@ -18,6 +18,9 @@ export function requestLog(log: Log): Middleware {
     const startedAt = performance.now();
     ctx.set('X-Request-Id', requestId(ctx));
     ctx.res.once('close', () => {
+      // At three in the morning failures must stand out; what went well is there when it is asked for.
+      const isFailure = ctx.res.statusCode >= 500;
+      if (!isFailure && !log.isLevelEnabled('debug')) return;
       const fields = {
         requestId: requestId(ctx),
         method: ctx.method,
@@ -27,8 +30,7 @@ export function requestLog(log: Log): Middleware {
         network: clientNetwork(ctx),
         ...(ctx.res.writableFinished ? {} : { aborted: true }),
       };
-      // At three in the morning failures must stand out; what went well is there when it is asked for.
-      if (ctx.res.statusCode >= 500) log.warn(fields, 'request');
+      if (isFailure) log.warn(fields, 'request');
       else log.debug(fields, 'request');
     });
     await next();

@@ -58,8 +58,8 @@ interface Head {
 
 /** The names that templates may use without saying where they come from. */
 const LOCALS = [
-  'model page head t rich link code plain countdown problem initial icon asset errorText account csrf path requestId locale',
-  'direction languages productName host body',
+  'model page head t rich link code plain countdown clock moment problem initial icon asset errorText account csrf path requestId',
+  'locale direction languages productName host body',
 ].flatMap((names) => names.split(' '));
 
 /** Compiles every page at once, so that a broken template stops the start. @param parts.dir the folder with pages, partials and icons */
@@ -114,6 +114,8 @@ export function createView(parts: {
         problem: (text: string, values?: Record<string, string | number>) =>
           locales.has(text) ? t(text, values) : text,
         countdown: (seconds: number) => countdown(locale, seconds),
+        moment: (iso: string, zone: string | null) => moment(locale, iso, zone),
+        clock: (seconds: number) => clock(locale, seconds),
         direction: locales.dir(locale),
         languages: locales.available,
         account: context.account ?? null,
@@ -183,6 +185,15 @@ function countdown(locale: string, seconds: number): Markup {
   return new Markup(`<time datetime="PT${whole}S" data-countdown="${whole}">${duration(locale, whole)}</time>`);
 }
 
+/** When a time to wait is over: for who has no script that counts it down. In UTC, because we do not know the zone of the person's clock. */
+function clock(locale: string, seconds: number): string {
+  const format = new Intl.DateTimeFormat(locale, {
+    ...({ hour: '2-digit', minute: '2-digit', timeZone: 'UTC', timeZoneName: 'short' } as const),
+  });
+  // The next whole minute: never before it works.
+  return format.format(new Date(Math.ceil((Date.now() + seconds * 1000) / 60_000) * 60_000));
+}
+
 /** The two largest units that matter: "2 minutes, 45 seconds", "1 day, 3 hours". */
 function duration(locale: string, seconds: number): string {
   const units = [
@@ -199,6 +210,23 @@ function duration(locale: string, seconds: number): string {
     new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'long' }).format(amount),
   );
   return new Intl.ListFormat(locale, { type: 'unit', style: 'narrow' }).format(words);
+}
+
+/** A moment in somebody's time zone; UTC where there is none or none of that name. */
+function moment(locale: string, iso: string, zone: string | null): Markup {
+  const date = new Date(iso);
+  const format = (options: Intl.DateTimeFormatOptions): string => {
+    try {
+      return new Intl.DateTimeFormat(locale, { ...options, timeZone: zone ?? 'UTC' }).format(date);
+    } catch {
+      return new Intl.DateTimeFormat(locale, { ...options, timeZone: 'UTC' }).format(date);
+    }
+  };
+  const short = format({ dateStyle: 'medium', timeStyle: 'short' });
+  const full = format({ dateStyle: 'full', timeStyle: 'long' });
+  return new Markup(
+    `<time datetime="${ejs.escapeXML(iso)}" title="${ejs.escapeXML(full)}">${ejs.escapeXML(short)}</time>`,
+  );
 }
 
 /** The first character of a name, for the round mark where a picture would be. */

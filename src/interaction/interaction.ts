@@ -2,6 +2,7 @@
 // is about.
 import type { Context } from 'koa';
 import type Provider from 'oidc-provider';
+import type { HeldInvitations } from '../access/held-invitation.ts';
 import type { AccountRow, Accounts } from '../account/accounts.ts';
 import type { Audit, Origin } from '../audit/audit.ts';
 import type { Lockout } from '../credential/lockout.ts';
@@ -16,7 +17,26 @@ import type { Consents } from '../oidc/consents.ts';
 import type { Engine } from '../oidc/engine.ts';
 import type { Resources } from '../oidc/resources.ts';
 import type { Trail } from '../oidc/trail.ts';
+import type { Approvals } from '../telegram/approvals.ts';
+import type { Telegram } from '../telegram/telegram.ts';
+import type { UsedData } from '../telegram/used-data.ts';
+import type { Linking, PendingLink } from '../upstream/linking.ts';
+import type { Upstream, Upstreams } from '../upstream/upstreams.ts';
 import type { KnownAccounts } from './known-accounts.ts';
+
+/** What a new account needs. */
+export interface RegistrationRules {
+  /** Whether signing in by mail makes one, where registration is open. */
+  readonly byMailCode: boolean;
+  readonly email: 'required' | 'optional';
+  readonly usernames: 'off' | 'optional' | 'required';
+}
+
+/** What everybody has to agree to. */
+export interface TermsDocument {
+  readonly url: string;
+  readonly version: string;
+}
 
 export interface InteractionParts {
   readonly engine: Engine;
@@ -31,10 +51,19 @@ export interface InteractionParts {
   readonly trail: Trail;
   readonly knownAccounts: KnownAccounts;
   readonly naming: CookieNaming;
+  readonly upstreams: Upstreams;
+  readonly linking: Linking;
+  /** Null where there is no bot. */
+  readonly bot: { readonly telegram: Telegram; readonly approvals: Approvals } | null;
+  /** Null unless the legacy widget is turned on. */
+  readonly widget: { readonly botToken: string; readonly usedData: UsedData } | null;
   /** Milliseconds: the least time an answer takes that must not tell whether an account exists. */
   readonly answerFloorMs: number;
   readonly answerJitterMs: number;
   readonly registration: 'open' | 'invite' | 'closed';
+  readonly registrationRules: RegistrationRules;
+  readonly terms: TermsDocument | null;
+  readonly heldInvitations: HeldInvitations;
   /** Days for which "remember me" holds at most. */
   readonly rememberDays: number;
 }
@@ -49,6 +78,10 @@ export interface Interaction {
   /** Who is signed in with this browser, and still may be. */
   readonly account: AccountRow | null;
   readonly uiLocales: string | undefined;
+  /** Those that this client shows, in the order of the buttons. */
+  readonly upstreams: readonly Upstream[];
+  /** What becomes part of the account that is proven here. */
+  readonly pendingLink: PendingLink | null;
 }
 
 /** @throws errors.SessionNotFound of the engine when the interaction is over or belongs to another browser */
@@ -56,7 +89,10 @@ export async function loadInteraction(ctx: Context, parts: InteractionParts): Pr
   const { provider } = parts.engine;
   const details = await provider.interactionDetails(ctx.req, ctx.res);
   const clientId = String(details.params['client_id']);
-  const client = clientView(await provider.Client.find(clientId), text(details.params['redirect_uri']));
+  const engineClient = await provider.Client.find(clientId);
+  const client = clientView(engineClient, text(details.params['redirect_uri']));
+  const upstreams = shownUpstreams(parts.upstreams, engineClient?.['latchkey_upstreams']);
+  const isLogin = details.prompt.name === 'login' && upstreams.length > 0;
   const subject = details.session?.accountId;
   const found = subject === undefined ? null : await parts.accounts.findBySubject(subject);
   parts.trail.note(ctx, details.uid, clientId);
@@ -65,9 +101,18 @@ export async function loadInteraction(ctx: Context, parts: InteractionParts): Pr
     details,
     client,
     clientId,
-    account: found?.status === 'active' ? found : null,
+    // Disabled, deleted, or signed out everywhere: the engine asks because nobody is signed in any more.
+    account: found?.status === 'active' && !details.prompt.reasons.includes('account_gone') ? found : null,
     uiLocales: text(details.params['ui_locales']),
+    upstreams,
+    pendingLink: isLogin ? await parts.linking.findPending(ctx, details.uid) : null,
   };
+}
+
+/** All of them, unless the client names some. */
+function shownUpstreams(upstreams: Upstreams, named: unknown): readonly Upstream[] {
+  const all = upstreams.list();
+  return Array.isArray(named) ? all.filter((one) => named.includes(one.id)) : all;
 }
 
 export function origin(ctx: Context): Origin {

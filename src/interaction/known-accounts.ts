@@ -2,7 +2,7 @@
 // owner out. Sealed in a cookie; it names accounts and signs nobody in.
 import type { Context } from 'koa';
 import type { AccountRow } from '../account/accounts.ts';
-import { keyedHash } from '../crypto/random.ts';
+import { isEqual, keyedHash } from '../crypto/random.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { type CookieNaming, readCookie, setCookie } from '../http/browser.ts';
 
@@ -16,12 +16,12 @@ type Entry = readonly [subject: string, credentialVersion: number];
 
 export class KnownAccounts {
   readonly #seal: Seal;
-  readonly #key: Uint8Array;
+  readonly #keys: readonly [Uint8Array, ...Uint8Array[]];
   readonly #naming: CookieNaming;
 
   constructor(parts: { readonly seal: Seal; readonly naming: CookieNaming }) {
     this.#seal = parts.seal;
-    this.#key = parts.seal.deriveKey('known account handles');
+    this.#keys = parts.seal.deriveKeys('known account handles');
     this.#naming = parts.naming;
   }
 
@@ -50,7 +50,12 @@ export class KnownAccounts {
 
   /** What the chooser's form carries instead of the subject. */
   handle(subject: string): string {
-    return keyedHash(this.#key, subject).slice(0, 22);
+    return handleOf(this.#keys[0], subject);
+  }
+
+  /** Whether a form that was shown before, or before the master secret changed, means this account. */
+  isHandleOf(subject: string, handle: string): boolean {
+    return this.#keys.some((key) => isEqual(handleOf(key, subject), handle));
   }
 
   #write(ctx: Context, entries: readonly Entry[]): void {
@@ -68,4 +73,8 @@ export class KnownAccounts {
       return [];
     }
   }
+}
+
+function handleOf(key: Uint8Array, subject: string): string {
+  return keyedHash(key, subject).slice(0, 22);
 }

@@ -7,7 +7,6 @@ import { csrfField, formBody } from '../http/form.ts';
 import type { LinkModel } from '../http/page-model.ts';
 import type { SignInContent } from './mail-code.ts';
 import { linkUsed } from './mailed.ts';
-import { confirmRegistration, type RegistrationContent } from './register.ts';
 import {
   finishReset,
   type ResetContent,
@@ -16,10 +15,14 @@ import {
   setPassword,
   showNewPassword,
 } from './reset.ts';
+import { confirmRegistration, type RegisterParts, type RegistrationContent } from './verify.ts';
 
 type Content = SignInContent | ResetContent | RegistrationContent;
 
-export function linkRoutes(parts: ResetParts): Router {
+/** The pages behind links need what the pages do that asked for them. */
+export type LinkParts = ResetParts & RegisterParts;
+
+export function linkRoutes(parts: LinkParts): Router {
   const router = new Router();
   router.get('/link/:token', async (ctx) => {
     const token = String(ctx.params['token']);
@@ -40,6 +43,11 @@ export function linkRoutes(parts: ResetParts): Router {
         const action = isWaiting ? `/interaction/${interaction}/verify-link` : ctx.path;
         const shown = found.isSameBrowser ? { action, token: isWaiting ? token : null } : { action: null, token: null };
         showLink(ctx, parts, { purpose: 'verify-email', ...shown, isDone: false });
+        return;
+      }
+      case 'email-change': {
+        const action = found.isSameBrowser ? '/account/profile/email/link' : null;
+        showLink(ctx, parts, { purpose: 'email-change', action, token: action && token, isDone: false });
         return;
       }
       default:
@@ -76,7 +84,7 @@ async function submitReset(
 }
 
 /** In the browser that registered, after what it came from is over: there is nothing to go on with but the account. */
-async function submitVerification(ctx: RouterContext, parts: ResetParts, token: string): Promise<void> {
+async function submitVerification(ctx: RouterContext, parts: LinkParts, token: string): Promise<void> {
   const registration = confirmRegistration(ctx, parts);
   const browserId = findBrowserId(ctx, parts.naming);
   // Elsewhere it would make an account with a password of whoever typed this address, by the hand of the one who reads its mail.

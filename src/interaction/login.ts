@@ -3,12 +3,14 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import type { AccountRow } from '../account/accounts.ts';
+import type { Passkeys } from '../credential/passkey.ts';
 import { hashToken } from '../crypto/random.ts';
 import { withFloor } from '../http/answer-time.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import { parseForm } from '../http/form.ts';
 import type { LoginModel } from '../http/page-model.ts';
 import { accountView, type Interaction, type InteractionParts, origin, text } from './interaction.ts';
+import { findLastWay } from './last-way.ts';
 import { completeFirstFactor, type SignInParts } from './sign-in.ts';
 
 const FORM = z.strictObject({
@@ -21,15 +23,25 @@ interface Outcome {
   readonly status: number;
   readonly login: string;
   readonly remember: boolean;
-  readonly problem: 'mismatch' | 'locked';
+  readonly problem: 'mismatch' | 'locked' | 'passkey';
   readonly retryAfter?: number | undefined;
+  /** The id of a passkey that nobody has any more. */
+  readonly unknownPasskey?: string;
 }
 
-export function showLogin(ctx: Context, parts: InteractionParts, interaction: Interaction, outcome?: Outcome): void {
+interface LoginParts extends InteractionParts {
+  readonly passkeys: Passkeys;
+}
+
+export function showLogin(ctx: Context, parts: LoginParts, interaction: Interaction, outcome?: Outcome): void {
   const { details, uid, account } = interaction;
   const isAgain = account !== null && !wantsOtherAccount(interaction);
   const hint = text(details.params['login_hint'])?.slice(0, 254) ?? '';
-  const login = isAgain ? signInName(account) : (outcome?.login ?? (hint || chosenName(interaction)));
+  const login = isAgain
+    ? signInName(account)
+    : (outcome?.login ?? (hint || chosenName(interaction) || (interaction.pendingLink?.identity.email ?? '')));
+  const pending = linkingView(interaction);
+  const lastUsed = findLastWay(ctx, parts.naming);
   const model: LoginModel = {
     client: interaction.client,
     action: `/interaction/${uid}/login`,
@@ -38,9 +50,22 @@ export function showLogin(ctx: Context, parts: InteractionParts, interaction: In
     ...(isAgain ? { reason: 'reauthenticate', switchAction: `/interaction/${uid}/switch` } : {}),
     remember: outcome?.remember ?? false,
     rememberDays: parts.rememberDays,
-    methods: { password: true, mailCode: true, passkey: false },
-    upstreams: [],
-    registerUrl: parts.registration === 'open' && !isAgain ? `/interaction/${uid}/register` : null,
+    methods: { password: true, mailCode: true, passkey: parts.passkeys.isAvailable },
+    passkey: {
+      action: `/interaction/${uid}/passkey`,
+      optionsUrl: `/interaction/${uid}/passkey/options`,
+      rpId: parts.passkeys.rpId,
+      unknownId: outcome?.unknownPasskey ?? null,
+    },
+    upstreams: interaction.upstreams
+      // A bot that cannot be reached asks nobody.
+      .filter((one) => one.door !== 'bot' || (parts.bot?.telegram.username ?? null) !== null)
+      .map(({ id, label, icon }) => ({ id, label, icon })),
+    upstreamAction: `/interaction/${uid}/upstream`,
+    isPasswordOptional: interaction.upstreams.some((one) => (one.settings.domains?.length ?? 0) > 0),
+    ...(pending ? { linking: pending } : {}),
+    ...(lastUsed === undefined ? {} : { lastUsed }),
+    registerUrl: mayRegister(ctx, parts) && !isAgain ? `/interaction/${uid}/register` : null,
     forgotUrl: `/reset?interaction=${uid}`,
     abortAction: `/interaction/${uid}/abort`,
     ...(outcome?.retryAfter === undefined ? {} : { retryAfter: outcome.retryAfter }),
@@ -115,8 +140,13 @@ async function check(
   return { account };
 }
 
+/** Whether the form leads anywhere; it looks again. */
+function mayRegister(ctx: Context, { registration, heldInvitations }: InteractionParts): boolean {
+  return registration === 'open' || (registration === 'invite' && heldInvitations.has(ctx));
+}
+
 /** The chooser, or "not you?", asked for somebody else than who is signed in. */
-function wantsOtherAccount({ details }: Interaction): boolean {
+export function wantsOtherAccount({ details }: Interaction): boolean {
   return details.prompt.reasons.includes('other_account');
 }
 
@@ -124,6 +154,14 @@ function wantsOtherAccount({ details }: Interaction): boolean {
 function chosenName({ details }: Interaction): string {
   const choice = details.lastSubmission?.['select_account'] as { login?: string } | undefined;
   return choice?.login ?? '';
+}
+
+/** What a sign-in here will connect, said before it happens. */
+function linkingView({ pendingLink, upstreams }: Interaction): LoginModel['linking'] {
+  const upstream = upstreams.find((one) => one.id === pendingLink?.upstream);
+  if (!pendingLink || !upstream) return undefined;
+  const { email, username, name } = pendingLink.identity;
+  return { upstream: upstream.label, identity: email ?? username ?? name };
 }
 
 function signInName(account: AccountRow): string {

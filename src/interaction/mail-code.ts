@@ -1,10 +1,12 @@
 // Signing in by a mailed link or code. The page is the same whether the address has an account or not; the link signs in nobody but the browser
 // that asked, and opening it changes nothing. One factor, and never a second one.
+
 import type { Context } from 'koa';
 import { z } from 'zod';
 import type { AccountRow } from '../account/accounts.ts';
 import { parseEmail } from '../account/sign-in-name.ts';
-import type { CodeOutcome, LinkOutcome } from '../credential/mailed-secret.ts';
+import { type CodeProblem, codedMessage, maskTyped, tooEarly, waitingForCode } from '../credential/mailed-page.ts';
+import type { CodeOutcome, FoundSecret, LinkOutcome, MailDraft, MailRefusal } from '../credential/mailed-secret.ts';
 import { AppError } from '../errors.ts';
 import { withFloor } from '../http/answer-time.ts';
 import { findBrowserId } from '../http/browser.ts';
@@ -13,7 +15,7 @@ import { parseForm } from '../http/form.ts';
 import type { MailedCodeModel } from '../http/page-model.ts';
 import { type Interaction, origin } from './interaction.ts';
 import { showLogin } from './login.ts';
-import { beginMailed, codedMessage, linkUsed, type MailedParts, maskTyped, showGone, takeOrGone } from './mailed.ts';
+import { beginMailed, linkUsed, type MailedParts, showGone, takeOrGone } from './mailed.ts';
 import { completeFirstFactor, type SignInParts } from './sign-in.ts';
 
 const REQUEST_FORM = z.strictObject({
@@ -24,6 +26,7 @@ const REQUEST_FORM = z.strictObject({
   remember: z.literal('on').optional(),
 });
 const CODE_FORM = z.strictObject({ code: z.string().max(100) });
+const EMPTY_FORM = z.strictObject({});
 const LINK_FORM = z.strictObject({ token: z.string().max(100) });
 
 /** What is sealed with the mail. */
@@ -46,17 +49,58 @@ export async function requestMailCode(
 ): Promise<void> {
   const { login, remember: box } = parseForm(ctx, REQUEST_FORM);
   const form = { login, remember: box === 'on' };
-  const draft = await withFloor(parts.answerFloorMs, parts.answerJitterMs, async () => {
+  const draft = await sendMail(ctx, parts, interaction, form, false);
+  if (!draft.isAllowed) {
+    const outcome = { status: 429, login: form.login, remember: form.remember, problem: 'locked' } as const;
+    showLogin(ctx, parts, interaction, { ...outcome, retryAfter: draft.retryAfter });
+    return;
+  }
+  ctx.status = 303;
+  ctx.redirect(`/interaction/${interaction.uid}/mail-code/${draft.requestId}`);
+}
+
+/** Another mail to the same name; its code and link take the place of the last ones. */
+export async function resendMailCode(
+  ctx: Context,
+  parts: MailedParts & SignInParts,
+  interaction: Interaction,
+  requestId: string,
+): Promise<void> {
+  parseForm(ctx, EMPTY_FORM);
+  const found = await findWaiting(ctx, parts, interaction, requestId);
+  if (!found) {
+    showGone(ctx, parts, interaction);
+    return;
+  }
+  const { typed, remember } = found.content;
+  const draft = await sendMail(ctx, parts, interaction, { login: typed, remember }, true);
+  if (!draft.isAllowed) {
+    await showMailCode(ctx, parts, interaction, requestId, tooEarly(draft.retryAfter));
+    return;
+  }
+  ctx.status = 303;
+  ctx.redirect(`/interaction/${interaction.uid}/mail-code/${draft.requestId}`);
+}
+
+function sendMail(
+  ctx: Context,
+  parts: MailedParts & SignInParts,
+  interaction: Interaction,
+  form: { readonly login: string; readonly remember: boolean },
+  isResend: boolean,
+): Promise<MailDraft | MailRefusal> {
+  return withFloor(parts.answerFloorMs, parts.answerJitterMs, async () => {
     const account = await parts.accounts.findBySignInName(form.login);
     const active = account?.status === 'active' ? account : null;
     const typed = form.login.slice(0, 254);
-    const isNew = account === null && parts.registration === 'open' && parseEmail(form.login) !== null;
+    const isNew = account === null && makesAccounts(parts) && parseEmail(form.login) !== null;
     const content: SignInContent = { interaction: interaction.uid, typed, remember: form.remember };
     return beginMailed(ctx, parts, {
       purpose: 'sign-in',
       address: form.login,
       account: active,
       content,
+      isResend,
       message: (made, notMe) => {
         const email = active?.email ?? (isNew ? parseEmail(form.login) : null);
         if (email === null) return null;
@@ -70,13 +114,6 @@ export async function requestMailCode(
       },
     });
   });
-  if (!draft.isAllowed) {
-    const outcome = { status: 429, login: form.login, remember: form.remember, problem: 'locked' } as const;
-    showLogin(ctx, parts, interaction, { ...outcome, retryAfter: draft.retryAfter });
-    return;
-  }
-  ctx.status = 303;
-  ctx.redirect(`/interaction/${interaction.uid}/mail-code/${draft.requestId}`);
 }
 
 export async function showMailCode(
@@ -84,10 +121,10 @@ export async function showMailCode(
   parts: MailedParts & SignInParts,
   interaction: Interaction,
   requestId: string,
-  problem?: { readonly status: number; readonly key: string; readonly retryAfter?: number },
+  problem?: CodeProblem,
 ): Promise<void> {
-  const found = await parts.mailed.findRequest<SignInContent>(requestId, findBrowserId(ctx, parts.naming));
-  if (found?.purpose !== 'sign-in' || found.content.interaction !== interaction.uid) {
+  const found = await findWaiting(ctx, parts, interaction, requestId);
+  if (!found) {
     if (problem) {
       showGone(ctx, parts, interaction);
       return;
@@ -96,17 +133,28 @@ export async function showMailCode(
     ctx.redirect(`/interaction/${interaction.uid}`);
     return;
   }
+  const action = `/interaction/${interaction.uid}/mail-code/${requestId}`;
+  const { code, ...state } = await waitingForCode(ctx, parts, found, action, problem);
   const model: MailedCodeModel = {
-    client: interaction.client,
-    action: ctx.path,
+    ...{ client: interaction.client, action, ...code, ...state },
     address: maskTyped(found.content.typed),
-    minutes: Math.max(1, Math.round((found.expiresAt.getTime() - Date.now()) / 60_000)),
     otherWayUrl: `/interaction/${interaction.uid}`,
-    ...(problem?.retryAfter === undefined ? {} : { retryAfter: problem.retryAfter }),
-    errors: problem ? { summary: problem.key, fields: { code: '' } } : { fields: {} },
   };
-  if (problem?.retryAfter !== undefined) ctx.set('Retry-After', String(problem.retryAfter));
   parts.pages.show(ctx, 'magic-link', model, { status: problem?.status ?? 200, uiLocales: interaction.uiLocales });
+}
+
+function makesAccounts({ registration, registrationRules }: MailedParts): boolean {
+  return registration === 'open' && registrationRules.byMailCode;
+}
+
+async function findWaiting(
+  ctx: Context,
+  parts: MailedParts,
+  interaction: Interaction,
+  requestId: string,
+): Promise<FoundSecret<SignInContent> | null> {
+  const found = await parts.mailed.findRequest<SignInContent>(requestId, findBrowserId(ctx, parts.naming));
+  return found?.purpose === 'sign-in' && found.content.interaction === interaction.uid ? found : null;
 }
 
 export async function submitMailCode(
@@ -162,7 +210,7 @@ function prepareSignIn(ctx: Context, parts: MailedParts & SignInParts, interacti
         return;
       }
       const email = parseEmail(secret.content.typed);
-      if (email === null || parts.registration !== 'open') return;
+      if (email === null || !makesAccounts(parts)) return;
       const locale = parts.pages.locale(ctx, interaction);
       try {
         account = await parts.accounts.create(
@@ -187,11 +235,7 @@ function prepareSignIn(ctx: Context, parts: MailedParts & SignInParts, interacti
   };
 }
 
-function problemOf(outcome: Exclude<CodeOutcome<object> | LinkOutcome<object>, { kind: 'taken' }>): {
-  status: number;
-  key: string;
-  retryAfter?: number;
-} {
+function problemOf(outcome: Exclude<CodeOutcome<object> | LinkOutcome<object>, { kind: 'taken' }>): CodeProblem {
   if (outcome.kind === 'wait') return { status: 429, key: 'mailed.problem.wait', retryAfter: outcome.retryAfter };
   return { status: 422, key: outcome.kind === 'malformed' ? 'mailed.problem.malformed' : 'mailed.problem.wrong' };
 }

@@ -5,14 +5,14 @@ import type { AccountRow } from '../account/accounts.ts';
 import type { Budgets } from '../credential/budget.ts';
 import type { MailDraft, MailedSecrets, MailPurpose, MailRefusal } from '../credential/mailed-secret.ts';
 import { NotFound } from '../errors.ts';
-import { asker } from '../http/asker.ts';
 import { ensureBrowserId } from '../http/browser.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import type { Message } from '../notification/message.ts';
 import type { Notifications } from '../notification/notifications.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
 import type { OneTime } from '../storage/one-time.ts';
-import type { Interaction, InteractionParts } from './interaction.ts';
+import type { Transactions } from '../upstream/transaction.ts';
+import { type Interaction, type InteractionParts, origin } from './interaction.ts';
 
 export interface MailedParts extends InteractionParts {
   readonly database: Database;
@@ -20,14 +20,16 @@ export interface MailedParts extends InteractionParts {
   readonly mailed: MailedSecrets;
   readonly notifications: Notifications;
   readonly budgets: Budgets;
+  readonly transactions: Transactions;
   readonly issuer: string;
+  /** How often one network may ask for mails, and register, within an hour. */
+  readonly limits: { readonly mailRequests: number; readonly registrations: number };
+  /** Seconds for which "it was not me" works. */
+  readonly notMeTtl: number;
 }
 
-/** "It was not me" works for a week (seconds). */
-const NOT_ME_TTL = 7 * 24 * 3600;
 export const NOT_ME = 'not-me';
-/** Requests for mails from one network in an hour, whatever they are for. */
-const NETWORK_BUDGET = { limit: 30, window: 3600 };
+const HOUR = 3600;
 
 interface Request {
   readonly purpose: MailPurpose;
@@ -35,6 +37,10 @@ interface Request {
   readonly address: string;
   readonly account: AccountRow | null;
   readonly content: object;
+  /** Asked for again with the button on the page that waits for the code. */
+  readonly isResend?: boolean;
+  /** What commits with it. */
+  readonly alongside?: (em: EntityManager) => Promise<void>;
   /** What is sent, if anything. */
   readonly message: (draft: MailDraft, notMePath: string | undefined) => Message | null;
 }
@@ -45,52 +51,39 @@ export async function beginMailed(
   parts: MailedParts,
   request: Request,
 ): Promise<MailDraft | MailRefusal> {
-  const spending = await parts.budgets.spend(`mail-network:${clientNetwork(ctx)}`, NETWORK_BUDGET);
+  const budget = { limit: parts.limits.mailRequests, window: HOUR };
+  const spending = await parts.budgets.spendNetwork('mail-network', clientNetwork(ctx), budget);
   if (!spending.isAllowed) return spending;
   const draft = await parts.mailed.draft(request.purpose, request.address.trim().toLowerCase().slice(0, 254));
   if (!draft.isAllowed) return draft;
   const browserId = ensureBrowserId(ctx, parts.naming);
   const accountId = request.account?.id ?? null;
   await parts.database.transaction(async (em) => {
+    await request.alongside?.(em);
     await parts.mailed.put(em, draft, { accountId, browserId, content: request.content });
     const path = request.account ? await notMePath(em, parts, request.account.id) : undefined;
     const message = request.message(draft, path);
-    if (message) await parts.notifications.send(em, message);
+    const { isResend = false } = request;
+    if (message) await parts.notifications.send(em, { ...message, isResend });
+    await parts.audit.record(
+      {
+        actor: { kind: 'anonymous' },
+        ...(accountId === null ? {} : { target: { kind: 'account', id: accountId } as const }),
+        ...{ action: isResend ? 'mail-code.resend' : 'mail-code.issue', origin: origin(ctx), reason: request.purpose },
+      },
+      em,
+    );
   });
   return draft;
 }
 
-export async function notMePath(em: EntityManager, parts: MailedParts, accountId: string): Promise<string> {
-  return `/not-me/${await parts.oneTime.put(NOT_ME, { accountId }, { ttl: NOT_ME_TTL, subject: accountId, em })}`;
-}
-
-/** The message with link and code of a draft. */
-export function codedMessage(
-  ctx: Context,
-  kind: 'sign-in' | 'verify-email' | 'reset',
-  to: {
-    readonly email: string;
-    readonly accountId: string | null;
-    readonly locale: string;
-    readonly zone: string | null;
-  },
-  draft: MailDraft,
-  path: string | undefined,
-): Message {
-  return {
-    kind,
-    to: to.email,
-    accountId: to.accountId,
-    locale: to.locale,
-    zone: to.zone,
-    expiresAt: new Date(Date.now() + Math.max(draft.codeTtl, draft.linkTtl) * 1000),
-    model: {
-      path: `/link/${draft.linkToken}`,
-      code: draft.code,
-      asked: asker(ctx),
-      ...(path === undefined ? {} : { notMePath: path }),
-    },
-  };
+export async function notMePath(
+  em: EntityManager,
+  parts: Pick<MailedParts, 'oneTime' | 'notMeTtl'>,
+  accountId: string,
+): Promise<string> {
+  const link = { ttl: parts.notMeTtl, subject: accountId, em };
+  return `/not-me/${await parts.oneTime.put(NOT_ME, { accountId }, link)}`;
 }
 
 /** The proof was right, but what it was for is not there any more: thrown where it is taken, so that nothing is taken. */
@@ -113,10 +106,4 @@ export function showGone(ctx: Context, parts: InteractionParts, interaction: Int
   const nextSteps = [{ label: parts.pages.text(ctx, 'link.back'), url: `/interaction/${interaction.uid}` }];
   const model = { code: 'link-used', client: interaction.client, nextSteps, details: null };
   parts.pages.show(ctx, 'error', model, { status: 410, uiLocales: interaction.uiLocales });
-}
-
-/** `m•••@example.com`: what was typed, not what is stored. A username shows nothing. */
-export function maskTyped(typed: string): string | null {
-  const at = typed.indexOf('@');
-  return at < 1 ? null : `${[...typed][0] ?? ''}•••${typed.slice(at, at + 100)}`;
 }

@@ -1,10 +1,12 @@
 // "It was not me": the page behind that link in every notice. Opening it changes nothing; its button ends all sessions and tokens of the account
 // and starts recovery with a mail.
+
 import Router, { type RouterContext } from '@koa/router';
+import { codedMessage } from '../credential/mailed-page.ts';
 import { csrfField, formBody } from '../http/form.ts';
 import type { NotMeModel } from '../http/page-model.ts';
 import { origin } from './interaction.ts';
-import { beginMailed, codedMessage, linkUsed, NOT_ME } from './mailed.ts';
+import { beginMailed, linkUsed, NOT_ME } from './mailed.ts';
 import type { ResetContent, ResetParts } from './reset.ts';
 
 export function notMeRoutes(parts: ResetParts): Router {

@@ -1,9 +1,14 @@
 // A new password for somebody who forgot the old one. The answer never tells whether there is an account; the mail's link or code leads to a
 // form, and only its post changes anything. It signs nobody in, keeps the second factor, and ends all sessions and tokens (requirements P8).
+
 import Router, { type RouterContext } from '@koa/router';
 import { z } from 'zod';
 import type { AccountRow } from '../account/accounts.ts';
 import { lockCredentials } from '../credential/credential-version.ts';
+import { type CodeProblem, codedMessage, maskTyped, tooEarly, waitingForCode } from '../credential/mailed-page.ts';
+import type { FoundSecret, MailDraft, MailRefusal } from '../credential/mailed-secret.ts';
+import type { PasswordContext } from '../credential/password.ts';
+import { passwordRules } from '../credential/password-rules.ts';
 import { withFloor } from '../http/answer-time.ts';
 import { asker } from '../http/asker.ts';
 import { ensureBrowserId, findBrowserId } from '../http/browser.ts';
@@ -13,9 +18,10 @@ import type { NewPasswordModel, ResetModel } from '../http/page-model.ts';
 import type { SessionsAndGrants } from '../oidc/sessions-and-grants.ts';
 import type { EntityManager } from '../storage/database.ts';
 import { origin } from './interaction.ts';
-import { beginMailed, codedMessage, linkUsed, type MailedParts, maskTyped, notMePath, takeOrGone } from './mailed.ts';
+import { beginMailed, linkUsed, type MailedParts, notMePath, takeOrGone } from './mailed.ts';
 
 const FORM = z.strictObject({ login: z.string().max(2000), interaction: z.string().max(100).optional() });
+const EMPTY_FORM = z.strictObject({});
 const CODE_FORM = z.strictObject({ code: z.string().max(100) });
 const PASSWORD_FORM = z.strictObject({ new_password: z.string() });
 
@@ -49,6 +55,14 @@ export function resetRoutes(parts: ResetParts): Router {
     parts.csrf.check(ctx, csrfField(ctx));
     await requestReset(ctx, parts);
   });
+  router.post('/reset/:requestId/resend', body, async (ctx) => {
+    parts.csrf.check(ctx, csrfField(ctx));
+    await resendReset(ctx, parts);
+  });
+  router.get('/reset/:requestId/resend', (ctx) => {
+    ctx.status = 303;
+    ctx.redirect(pathOf(ctx));
+  });
   router.get('/reset/:requestId', (ctx) => showSent(ctx, parts));
   router.post('/reset/:requestId', body, async (ctx) => {
     parts.csrf.check(ctx, csrfField(ctx));
@@ -68,19 +82,7 @@ export function resetRoutes(parts: ResetParts): Router {
 async function requestReset(ctx: RouterContext, parts: ResetParts): Promise<void> {
   const form = parseForm(ctx, FORM);
   const interaction = uidOf(form.interaction);
-  const draft = await withFloor(parts.answerFloorMs, parts.answerJitterMs, async () => {
-    const account = await parts.accounts.findBySignInName(form.login);
-    const active = account?.status === 'active' && account.email !== null ? account : null;
-    const content: ResetContent = { typed: form.login.slice(0, 254), interaction };
-    return beginMailed(ctx, parts, {
-      purpose: 'reset',
-      address: form.login,
-      account: active,
-      content,
-      message: (made, notMe) =>
-        active?.email ? codedMessage(ctx, 'reset', toOf(ctx, parts, active, active.email), made, notMe) : null,
-    });
-  });
+  const draft = await sendReset(ctx, parts, { typed: form.login, interaction }, false);
   if (!draft.isAllowed) {
     ctx.set('Retry-After', String(draft.retryAfter));
     showReset(ctx, parts, { interaction, login: form.login, retryAfter: draft.retryAfter }, 429);
@@ -89,6 +91,50 @@ async function requestReset(ctx: RouterContext, parts: ResetParts): Promise<void
   await parts.audit.record({ actor: { kind: 'anonymous' }, action: 'password.reset-request', origin: origin(ctx) });
   ctx.status = 303;
   ctx.redirect(`/reset/${draft.requestId}`);
+}
+
+/** Another mail to the same name; its code and link take the place of the last ones. */
+async function resendReset(ctx: RouterContext, parts: ResetParts): Promise<void> {
+  parseForm(ctx, EMPTY_FORM);
+  const found = await getWaiting(ctx, parts);
+  const draft = await sendReset(ctx, parts, found.content, true);
+  if (!draft.isAllowed) {
+    await showSent(ctx, parts, tooEarly(draft.retryAfter));
+    return;
+  }
+  ctx.status = 303;
+  ctx.redirect(`/reset/${draft.requestId}`);
+}
+
+function sendReset(
+  ctx: RouterContext,
+  parts: ResetParts,
+  { typed, interaction }: ResetContent,
+  isResend: boolean,
+): Promise<MailDraft | MailRefusal> {
+  return withFloor(parts.answerFloorMs, parts.answerJitterMs, async () => {
+    const account = await parts.accounts.findBySignInName(typed);
+    const active = account?.status === 'active' && account.email !== null ? account : null;
+    const content: ResetContent = { typed: typed.slice(0, 254), interaction };
+    return beginMailed(ctx, parts, {
+      ...({ purpose: 'reset', address: typed, account: active, content, isResend } as const),
+      message: (made, notMe) =>
+        active?.email ? codedMessage(ctx, 'reset', toOf(ctx, parts, active, active.email), made, notMe) : null,
+    });
+  });
+}
+
+/** @throws NotFound where this browser waits for no such mail */
+async function getWaiting(ctx: RouterContext, parts: ResetParts): Promise<FoundSecret<ResetContent>> {
+  const requestId = String(ctx.params['requestId']);
+  const found = await parts.mailed.findRequest<ResetContent>(requestId, findBrowserId(ctx, parts.naming));
+  if (found?.purpose !== 'reset') throw linkUsed();
+  return found;
+}
+
+/** Of the page that waits for the code. */
+function pathOf(ctx: RouterContext): string {
+  return `/reset/${encodeURIComponent(String(ctx.params['requestId']))}`;
 }
 
 function showReset(
@@ -108,28 +154,16 @@ function showReset(
   parts.pages.show(ctx, 'reset', model, { status });
 }
 
-async function showSent(
-  ctx: RouterContext,
-  parts: ResetParts,
-  problem?: { readonly status: number; readonly key: string; readonly retryAfter?: number },
-): Promise<void> {
-  const requestId = String(ctx.params['requestId']);
-  const found = await parts.mailed.findRequest<ResetContent>(requestId, findBrowserId(ctx, parts.naming));
-  if (found?.purpose !== 'reset') throw linkUsed();
+async function showSent(ctx: RouterContext, parts: ResetParts, problem?: CodeProblem): Promise<void> {
+  const found = await getWaiting(ctx, parts);
   const { typed, interaction } = found.content;
+  const action = pathOf(ctx);
+  const { code, ...state } = await waitingForCode(ctx, parts, found, action, problem);
   const model: ResetModel = {
-    action: ctx.path,
-    login: '',
-    interaction,
+    ...{ action, login: '', interaction, ...state },
     backUrl: interaction === null ? '/' : `/interaction/${interaction}`,
-    sent: {
-      address: maskTyped(typed),
-      minutes: Math.max(1, Math.round((found.expiresAt.getTime() - Date.now()) / 60_000)),
-    },
-    ...(problem?.retryAfter === undefined ? {} : { retryAfter: problem.retryAfter }),
-    errors: problem ? { summary: problem.key, fields: { code: '' } } : { fields: {} },
+    sent: { address: maskTyped(typed), ...code },
   };
-  if (problem?.retryAfter !== undefined) ctx.set('Retry-After', String(problem.retryAfter));
   parts.pages.show(ctx, 'reset', model, { status: problem?.status ?? 200 });
 }
 
@@ -164,11 +198,17 @@ async function submitCode(ctx: RouterContext, parts: ResetParts): Promise<void> 
 }
 
 /** The form for a new password, behind the link or after the code. */
-export function showNewPassword(ctx: RouterContext, parts: ResetParts, action: string, problem?: string): void {
+export function showNewPassword(
+  ctx: RouterContext,
+  parts: ResetParts,
+  action: string,
+  problem?: string,
+  typed?: { readonly password: string; readonly context: PasswordContext },
+): void {
   const model: NewPasswordModel = {
     action,
     minLength: parts.passwords.minLength,
-    rules: parts.passwords.rules().map((rule) => parts.pages.text(ctx, `password.rule.${rule.key}`, rule.values)),
+    rules: passwordRules(parts.passwords, (key, values) => parts.pages.text(ctx, key, values), typed),
     done: false,
     backUrl: '/',
     errors: problem === undefined ? { fields: {} } : { summary: 'form.problem', fields: { new_password: problem } },
@@ -188,7 +228,7 @@ export async function readNewPassword(
   const context = { email: owner?.email ?? null, username: owner?.username ?? null };
   const problem = await parts.passwords.findProblemAnywhere(password, context);
   if (problem !== null) {
-    showNewPassword(ctx, parts, action, `password.problem.${problem}`);
+    showNewPassword(ctx, parts, action, `password.problem.${problem}`, { password, context });
     return null;
   }
   return parts.passwords.hash(password);
@@ -231,6 +271,8 @@ export async function setPassword(
   if (account?.status !== 'active') return false;
   await parts.passwords.set(em, accountId, hash);
   await parts.mailed.revokeAll(em, accountId);
+  // With the new password, so that nobody stays in when the process dies before it has ended the sessions.
+  await parts.accounts.noteSignOut(accountId, em);
   const cause = { actor: { kind: 'account', id: accountId } as const, origin: origin(ctx) };
   await parts.audit.record({ ...cause, action: 'password.reset', target: { kind: 'account', id: accountId } }, em);
   if (account.email !== null) {

@@ -10,16 +10,28 @@ export interface CompletedLogin {
   /** RFC 8176. */
   readonly amr: readonly string[];
   readonly acr: string;
-  readonly remember: boolean;
+  /** For the list of sessions. */
+  readonly methods: readonly string[];
+  /** Null leaves the session as it is: a step-up asks for nothing but what was missing. */
+  readonly remember: boolean | null;
+  /** Seconds since 1970: when the oldest of the proofs was given, if that was not now. */
+  readonly authTime?: number | undefined;
 }
 
 export async function finishLogin(ctx: Context, engine: Engine, login: CompletedLogin): Promise<void> {
-  const { subject, amr, acr, remember } = login;
-  await finish(ctx, engine, { login: { accountId: subject, amr: [...amr], acr, remember } });
+  const { subject, amr, acr, methods, remember, authTime } = login;
+  // The engine makes a session short-lived and never long-lived again, so `true` leaves it as it is.
+  const keep = { remember: remember ?? true, ...(authTime === undefined ? {} : { ts: authTime }) };
+  await finish(ctx, engine, { login: { accountId: subject, amr: [...amr], acr, methods: [...methods], ...keep } });
 }
 
 export async function finishConsent(ctx: Context, engine: Engine, grantId: string): Promise<void> {
   await finish(ctx, engine, { consent: { grantId } });
+}
+
+/** @param version of the terms that were agreed to */
+export async function finishTerms(ctx: Context, engine: Engine, version: string): Promise<void> {
+  await finish(ctx, engine, { terms: { version } });
 }
 
 /**

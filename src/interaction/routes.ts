@@ -9,15 +9,49 @@ import { clientView } from '../oidc/client-view.ts';
 import { showConsent, submitConsent } from './consent.ts';
 import { accountView, type Interaction, type InteractionParts, loadInteraction } from './interaction.ts';
 import { showLogin, submitLogin } from './login.ts';
-import { isMailCodeRequest, requestMailCode, showMailCode, submitMailCode, submitMailLink } from './mail-code.ts';
-import { showRegister, showVerify, submitRegister, submitVerify, submitVerifyLink } from './register.ts';
+import {
+  isMailCodeRequest,
+  requestMailCode,
+  resendMailCode,
+  showMailCode,
+  submitMailCode,
+  submitMailLink,
+} from './mail-code.ts';
+import { sendPasskeyOptions, submitPasskey } from './passkey-login.ts';
+import { showRegister, submitRegister } from './register.ts';
 import { finishAccountChoice, finishDenied } from './result.ts';
-import { type SecondFactorParts, showSecondFactor, submitSecondFactor } from './second-factor.ts';
+import {
+  type SecondFactorParts,
+  sendSecondFactorOptions,
+  showSecondFactor,
+  submitSecondFactor,
+} from './second-factor.ts';
+import { sendSetupOptions, showSetup, submitSetup } from './second-factor-setup.ts';
 import { showSelectAccount, submitSelectAccount } from './select-account.ts';
+import { stepUp } from './sign-in.ts';
+import { sendApprovalState, showApproval, streamApprovalState, submitAgain } from './telegram.ts';
+import { showWidget } from './telegram-widget.ts';
+import { showTerms, submitTerms } from './terms.ts';
+import {
+  findHinted,
+  findTypedUpstream,
+  finishMiniApp,
+  finishUpstream,
+  finishWidget,
+  showUpstreamAccount,
+  startUpstream,
+  submitApproval,
+  submitUpstream,
+  submitUpstreamCreate,
+  submitUpstreamLink,
+} from './upstream-login.ts';
+import { type RegisterParts, resendVerification, showVerify, submitVerify, submitVerifyLink } from './verify.ts';
 
 type Step = (ctx: Context, parts: InteractionParts, interaction: Interaction) => void | Promise<void>;
 
-export function interactionRoutes(parts: SecondFactorParts): Router {
+type RoutesParts = SecondFactorParts & RegisterParts;
+
+export function interactionRoutes(parts: RoutesParts): Router {
   const router = new Router({ prefix: '/interaction/:uid' });
   const show = (step: Step) => async (ctx: RouterContext) => within(ctx, parts, step);
   const submit = (prompt: string | null, step: Step) => async (ctx: RouterContext) => {
@@ -33,15 +67,23 @@ export function interactionRoutes(parts: SecondFactorParts): Router {
     });
   };
 
-  router.get('/', show(showPrompt));
+  router.get(
+    '/',
+    show((ctx, _, one) => showPrompt(ctx, parts, one)),
+  );
   const body = formBody();
   for (const [path, prompt, step] of [
     ['/login', 'login', submitSignIn],
     ['/consent', 'consent', submitConsent],
+    ['/terms', 'terms', submitTerms],
     ['/select-account', 'select_account', submitSelectAccount],
     ['/switch', null, (ctx: Context) => finishAccountChoice(ctx, parts.engine, null)],
     ['/abort', null, (ctx: Context) => finishDenied(ctx, parts.engine)],
     ['/mail-link', 'login', (ctx: Context, _: unknown, one: Interaction) => submitMailLink(ctx, parts, one)],
+    ['/passkey', 'login', (ctx: Context, _: unknown, one: Interaction) => submitPasskey(ctx, parts, one)],
+    ['/passkey/options', 'login', (ctx: Context) => sendPasskeyOptions(ctx, parts)],
+    ['/upstream', 'login', (ctx: Context, _: unknown, one: Interaction) => submitUpstream(ctx, parts, one)],
+    ['/telegram', 'login', (ctx: Context, _: unknown, one: Interaction) => submitAgain(ctx, parts, one)],
     ['/verify-link', 'login', (ctx: Context, _: unknown, one: Interaction) => submitVerifyLink(ctx, parts, one)],
   ] as const) {
     router.post(path, body, submit(prompt, step));
@@ -61,8 +103,9 @@ export function interactionRoutes(parts: SecondFactorParts): Router {
     ['/mail-code/:requestId', showMailCode, submitMailCode],
     ['/verify/:requestId', showVerify, submitVerify],
     ['/second-factor/:requestId', showSecondFactor, submitSecondFactor],
+    ['/second-factor-setup/:requestId', showSetup, submitSetup],
+    ['/telegram/:requestId', showApproval, submitApproval],
   ] as const) {
-    const requestOf = (ctx: Context): string => String((ctx as RouterContext).params['requestId']);
     router.get(path, show(onlyAtLogin((ctx, one) => showStep(ctx, parts, one, requestOf(ctx)))));
     router.post(
       path,
@@ -70,11 +113,65 @@ export function interactionRoutes(parts: SecondFactorParts): Router {
       submit('login', (ctx, _, one) => submitStep(ctx, parts, one, requestOf(ctx))),
     );
   }
+  for (const [path, step] of [
+    ['mail-code', resendMailCode],
+    ['verify', resendVerification],
+  ] as const) {
+    router.post(
+      `/${path}/:requestId/resend`,
+      body,
+      submit('login', (ctx, _, one) => step(ctx, parts, one, requestOf(ctx))),
+    );
+    router.get(`/${path}/:requestId/resend`, (ctx) => {
+      ctx.status = 303;
+      ctx.redirect(`/interaction/${String(ctx.params['uid'])}/${path}/${requestOf(ctx)}`);
+    });
+  }
+  for (const [path, step] of [
+    ['/second-factor/:requestId/options', sendSecondFactorOptions],
+    ['/second-factor-setup/:requestId/options', sendSetupOptions],
+  ] as const) {
+    router.post(
+      path,
+      body,
+      submit('login', (ctx, _, one) => step(ctx, parts, one, requestOf(ctx))),
+    );
+  }
+  for (const [path, step] of [
+    ['/upstream/:requestId', finishUpstream],
+    ['/telegram-widget', showWidget],
+    ['/telegram-widget/:requestId', finishWidget],
+    ['/upstream-account/:requestId', showUpstreamAccount],
+    ['/telegram/:requestId/state', sendApprovalState],
+    ['/telegram/:requestId/events', streamApprovalState],
+  ] as const) {
+    router.get(path, show(onlyAtLogin((ctx, one) => step(ctx, parts, one, requestOf(ctx)))));
+  }
+  for (const [path, step] of [
+    ['/upstream-account/:requestId/link', submitUpstreamLink],
+    ['/upstream-account/:requestId/create', submitUpstreamCreate],
+  ] as const) {
+    router.post(
+      path,
+      body,
+      submit('login', (ctx, _, one) => step(ctx, parts, one, requestOf(ctx))),
+    );
+    router.get(path, (ctx) => {
+      ctx.status = 303;
+      ctx.redirect(`/interaction/${String(ctx.params['uid'])}`);
+    });
+  }
   return router;
 
   async function submitSignIn(ctx: Context, _: InteractionParts, interaction: Interaction): Promise<void> {
-    await (isMailCodeRequest(ctx) ? requestMailCode : submitLogin)(ctx, parts, interaction);
+    const upstream = isMailCodeRequest(ctx) ? null : findTypedUpstream(ctx, parts, interaction);
+    if (upstream) await startUpstream(ctx, parts, interaction, upstream.upstream, upstream.login);
+    else await (isMailCodeRequest(ctx) ? requestMailCode : submitLogin)(ctx, parts, interaction);
   }
+}
+
+function requestOf(ctx: Context): string {
+  return String((ctx as RouterContext).params['requestId']);
 }
 
 /** A page of the login prompt, opened when something else is asked: the way to what is asked. */
@@ -89,10 +186,15 @@ function onlyAtLogin(step: (ctx: Context, interaction: Interaction) => void | Pr
   };
 }
 
-async function showPrompt(ctx: Context, parts: InteractionParts, interaction: Interaction): Promise<void> {
+async function showPrompt(ctx: Context, parts: RoutesParts, interaction: Interaction): Promise<void> {
   switch (interaction.details.prompt.name) {
     case 'login':
-      showLogin(ctx, parts, interaction);
+      if (parts.registration !== 'closed' && parts.heldInvitations.takeNews(ctx)) {
+        ctx.status = 303;
+        ctx.redirect(`/interaction/${interaction.uid}/register`);
+        return;
+      }
+      if (!(await stepUp(ctx, parts, interaction))) await showSignIn(ctx, parts, interaction);
       return;
     case 'consent':
       await showConsent(ctx, parts, interaction);
@@ -100,9 +202,19 @@ async function showPrompt(ctx: Context, parts: InteractionParts, interaction: In
     case 'select_account':
       await showSelectAccount(ctx, parts, interaction);
       return;
+    case 'terms':
+      showTerms(ctx, parts, interaction);
+      return;
     default:
       throw new NotFound('We do not know this step.', { code: 'unknown-prompt' });
   }
+}
+
+async function showSignIn(ctx: Context, parts: SecondFactorParts, interaction: Interaction): Promise<void> {
+  if (await finishMiniApp(ctx, parts, interaction)) return;
+  const upstream = findHinted(ctx, interaction);
+  if (upstream) await startUpstream(ctx, parts, interaction, upstream);
+  else showLogin(ctx, parts, interaction);
 }
 
 async function within(ctx: RouterContext, parts: InteractionParts, step: Step): Promise<void> {

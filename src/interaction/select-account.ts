@@ -2,7 +2,6 @@
 // sign in; nobody is signed in by choosing.
 import type { Context } from 'koa';
 import { z } from 'zod';
-import { isEqual } from '../crypto/random.ts';
 import { InvalidRequest } from '../errors.ts';
 import { parseForm } from '../http/form.ts';
 import { accountView, type Interaction, type InteractionParts } from './interaction.ts';
@@ -51,7 +50,7 @@ export async function submitSelectAccount(
 ): Promise<void> {
   const form = parseForm(ctx, FORM);
   const find = (handle: string): string | undefined =>
-    choices(ctx, parts, interaction).find((subject) => isEqual(parts.knownAccounts.handle(subject), handle));
+    choices(ctx, parts, interaction).find((subject) => parts.knownAccounts.isHandleOf(subject, handle));
   if (form.remove !== undefined) {
     const subject = find(form.remove);
     if (subject !== undefined) parts.knownAccounts.forget(ctx, subject);

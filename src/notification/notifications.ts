@@ -25,6 +25,8 @@ interface NotificationsParts {
   /** Undefined: mails become files in the data folder. */
   readonly smtpUrl: string | undefined;
   readonly smtpFallbackUrl: string | undefined;
+  /** Hosts that may be spoken to without TLS. */
+  readonly plainHosts?: readonly string[];
   readonly dataDir: string;
   readonly log: Log;
 }
@@ -78,12 +80,13 @@ export function createNotifications(parts: NotificationsParts): Notifications {
 }
 
 function transportsOf(parts: NotificationsParts): readonly [MailTransport] | readonly [MailTransport, MailTransport] {
-  const { smtpUrl, smtpFallbackUrl, issuer, dataDir, log } = parts;
+  const { smtpUrl, smtpFallbackUrl, plainHosts = [], issuer, dataDir, log } = parts;
   if (smtpUrl === undefined) return [new FileTransport({ dataDir, log })];
   // Links that work on this machine only are a trial: a mail catcher without TLS will do.
-  const options = { isPlainAllowed: isLoopback(issuer) };
-  const first = new SmtpTransport('smtp', smtpUrl, options);
-  return smtpFallbackUrl === undefined
-    ? [first]
-    : [first, new SmtpTransport('smtp fallback', smtpFallbackUrl, options)];
+  const open = (name: string, url: string): MailTransport =>
+    new SmtpTransport(name, url, {
+      isPlainAllowed: isLoopback(issuer) || plainHosts.includes(new URL(url).hostname.toLowerCase()),
+    });
+  const first = open('smtp', smtpUrl);
+  return smtpFallbackUrl === undefined ? [first] : [first, open('smtp fallback', smtpFallbackUrl)];
 }

@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Seal } from '../crypto/seal.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
+import type { SealedTable } from '../storage/sealed-stores.ts';
 import { checkMessage, type Message } from './message.ts';
 import { checkRecipient } from './recipient.ts';
 
@@ -40,6 +41,13 @@ export const RETRY_MINUTES = [1, 2, 5, 10, 20, 40, 60] as const;
 const MOST_QUEUED = 10_000;
 const ALWAYS_TAKEN: ReadonlySet<Message['kind']> = new Set(['notice', 'email-change-notice']);
 const KEEP_DAYS = 30;
+
+export const sealedMails: SealedTable = {
+  table: 'outbox_mail',
+  key: 'id',
+  columns: ['recipient'],
+  purpose: (id, recipient = '') => purposeOf(id, recipient),
+};
 
 const INSERT = `insert into outbox_mail
     (id, kind, recipient, account_id, locale, sealed, is_resend, next_attempt_at, expires_at, created_at)

@@ -1,7 +1,7 @@
 // How the engine reads clients, and writes those that register themselves by the protocol (RFC 7591, RFC 7592). Everything about the rows is
 // src/client's; secrets reach the engine as hashes only.
-import { type Adapter, type AdapterPayload, errors, Provider } from 'oidc-provider';
-import { type Clients, needsSecret } from '../client/clients.ts';
+import { type Adapter, type AdapterPayload, type Client as EngineClient, errors, Provider } from 'oidc-provider';
+import { type Clients, needsSecret, type RegisteredClient } from '../client/clients.ts';
 import { InvalidRequest } from '../errors.ts';
 import { clientNetwork } from '../http/client-address.ts';
 
@@ -54,6 +54,25 @@ export function createClientAdapter({ clients, isQuarantined, onNewSecret }: Par
     findByUid: unused,
     findByUserCode: unused,
     revokeByGrantId: unused,
+  };
+}
+
+/**
+ * The engine writes the metadata out and hashes it at every use to find what it built from it. As long as `clients` answers with the same row,
+ * which is a second at most, it is the same client.
+ */
+export function rememberClients(provider: Provider, clients: Clients): void {
+  const { Client } = provider;
+  const find = Client.find.bind(Client);
+  const built = new WeakMap<RegisteredClient, EngineClient>();
+  Client.find = async (clientId: string) => {
+    const row = typeof clientId === 'string' ? await clients.find(clientId) : null;
+    const known = row && built.get(row);
+    if (known) return known;
+    const client = await find(clientId);
+    // Whether a client in quarantine may be seen is decided anew for each request.
+    if (row && client && row.metadata.latchkey_quarantined !== true) built.set(row, client);
+    return client;
   };
 }
 

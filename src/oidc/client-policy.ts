@@ -3,6 +3,7 @@
 import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { EXTRA_CLIENT_METADATA, FAPI_PROFILE } from '../client/client-metadata.ts';
 import { DEVICE_GRANT } from './device-flow.ts';
+import type { Resources } from './resources.ts';
 
 /** FAPI 2.0 Security Profile, 5.4.1. */
 export const FAPI_ALGORITHMS = ['PS256', 'ES256', 'EdDSA', 'Ed25519'];
@@ -15,6 +16,7 @@ const FOREIGN_URIS = [
 interface PolicyOptions {
   /** Whether who registers by the protocol may have the device grant: its codes are what phishers pass on. */
   readonly isDeviceGrantOpen: boolean;
+  readonly resources: Resources;
 }
 
 type ExtraClientMetadata = NonNullable<Configuration['extraClientMetadata']>;
@@ -39,11 +41,24 @@ function isDocumentId(clientId: unknown): boolean {
 /** @param ctx only while a client registers or changes itself by the protocol */
 function check(ctx: KoaContextWithOIDC | undefined, metadata: Metadata, options: PolicyOptions): void {
   if (ctx !== undefined || isDocumentId(metadata['client_id'])) checkForeign(metadata, options);
+  leaveOutScopesOfResources(metadata, options.resources);
   if (metadata['latchkey_profile'] === FAPI_PROFILE) applyFapi(metadata);
   const responseTypes = texts(metadata['response_types']);
   if (metadata['latchkey_test_client'] !== true && responseTypes.some((type) => type !== 'code')) {
     refuse('response_types other than code are for clients with latchkey_test_client');
   }
+}
+
+/**
+ * Clients register the scopes that an API's metadata name (RFC 9728), as the MCP's do. The engine refuses what is no scope of ours, and would not
+ * look at it later: who gets which scope of an API is the API's declaration.
+ */
+function leaveOutScopesOfResources(metadata: Metadata, resources: Resources): void {
+  const { scope } = metadata;
+  if (typeof scope !== 'string') return;
+  const own = scope.split(' ').filter((one) => !resources.hasScope(one));
+  if (own.length > 0) metadata['scope'] = own.join(' ');
+  else delete metadata['scope'];
 }
 
 /** Metadata that a stranger wrote: none of our own members, and no address that others could read or change on the way. */

@@ -64,13 +64,13 @@ const typed = new WeakMap<Context, string>();
  * somebody's guesses.
  */
 export function prefillUserCode(): Middleware {
-  return async (ctx, next) => {
+  return (ctx, next) => {
     if (ctx.path === DEVICE_PATH && ctx.method !== 'POST') {
       const { user_code: code } = ctx.query;
       if (typeof code === 'string') typed.set(ctx, code.slice(0, MOST_CODE));
       ctx.querystring = '';
     }
-    await next();
+    return next();
   };
 }
 

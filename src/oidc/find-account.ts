@@ -1,12 +1,44 @@
-// Who a token or a session speaks of. Asked at every use, so that an account that was disabled a moment ago is refused at once.
+// Who a token or a session speaks of. Asked at every use, so that an account that was disabled a moment ago is refused at once, and so is what
+// began before the account was signed out everywhere, even if the process died before it could delete it (requirements P8).
 import type { FindAccount } from 'oidc-provider';
-import type { Accounts } from '../account/accounts.ts';
+import type { Roles } from '../access/roles.ts';
+import type { AccountRow, Accounts } from '../account/accounts.ts';
 import { standardClaims } from '../account/claims.ts';
 
-export function createFindAccount(accounts: Accounts): FindAccount {
-  return async (_ctx, subject) => {
+interface Parts {
+  readonly accounts: Accounts;
+  readonly roles: Roles;
+}
+
+export function createFindAccount({ accounts, roles }: Parts): FindAccount {
+  return async (ctx, subject, token) => {
     const account = await accounts.findBySubject(subject);
-    if (account?.status !== 'active') return undefined;
-    return { accountId: account.subject, claims: () => standardClaims(account) };
+    if (!account || !isSignedIn(account, beganAt(token) ?? beganAt(ctx.oidc.session))) return undefined;
+    return {
+      accountId: account.subject,
+      async claims(_use, scope) {
+        const standard = standardClaims(account);
+        if (!scope.split(' ').includes('roles')) return standard;
+        // Asked for only where they are wanted: they cost two look-ups.
+        const audience: unknown = ctx.oidc.client?.['latchkey_role_audience'];
+        const audiences = typeof audience === 'string' ? [audience] : [];
+        return { ...standard, ...(await roles.claimsFor(account.id, audiences)) };
+      },
+    };
   };
+}
+
+/**
+ * Whether what began then may still speak for an account. In whole seconds, as the engine counts: what began within the second of a
+ * sign-out is left to its deletion.
+ * @param since seconds since 1970; undefined for what begins only now
+ */
+export function isSignedIn(account: AccountRow, since: number | undefined): boolean {
+  return account.status === 'active' && (account.signedOutAt === null || (since ?? Infinity) >= account.signedOutAt);
+}
+
+/** Of a session when its person signed in; of a token that, or else when it was issued. */
+function beganAt(holder: object | undefined): number | undefined {
+  const { loginTs, authTime, iat } = (holder ?? {}) as Partial<Record<'loginTs' | 'authTime' | 'iat', unknown>>;
+  return [loginTs, authTime, iat].find((one) => typeof one === 'number');
 }

@@ -2,6 +2,9 @@
 // SHA-256 over model and id, sealed as a whole, used once by one conditional write (RFC 6749, 4.1.2; RFC 9700, 4.14.2), ended together.
 // Where it is kept is decided by an `Artifacts` (redis-grants, sql-grants). Clients are not kept here, accounts neither.
 //
+// A request at the token endpoint reads a code or token with its grant and its session at once, and what it writes leaves together at its
+// end: see `together`.
+//
 // One rule carries all revocation: what was ended never comes back. An id that was destroyed is buried for longer than a request can
 // take, a token is saved only while its grant lives and the value it was exchanged for has not been revoked, and a save that comes too
 // late is dropped as if it had happened just before the revocation.
@@ -9,22 +12,15 @@ import { type Adapter, type AdapterPayload, errors, Provider } from 'oidc-provid
 import { hashToken, keyedHash } from '../crypto/random.ts';
 import { type Seal, SealError } from '../crypto/seal.ts';
 import type { Log } from '../log.ts';
+import { type Artifact, type Artifacts, artifactPurpose, GRANT_BOUND, type StoredArtifact } from './artifact.ts';
+import { type EngineGrant, type EngineSession, grantOf, sessionOf } from './grant-view.ts';
 
-/** Models that belong to a grant and end with it. */
-export const GRANT_BOUND: ReadonlySet<string> = new Set([
-  'AccessToken',
-  'AuthorizationCode',
-  'RefreshToken',
-  'DeviceCode',
-  'BackchannelAuthenticationRequest',
-  'PreAuthorizedCode',
-]);
+/** What the token endpoint hands out: written at the end of the request. */
+const HANDED_OUT: ReadonlySet<string> = new Set(['AccessToken', 'RefreshToken']);
 
 /** Found by something else than their id, so the sealed payload keeps it; for all others the id exists only at its holder. */
 const KEEPS_ID: ReadonlySet<string> = new Set(['Session', 'DeviceCode', 'Grant']);
 
-/** Seconds for which an ended artifact is remembered as ended: longer than any request that may still hold it. */
-export const BURIED_TTL = 600;
 /** Polling clients must be told `expired_token` (RFC 8628, 3.5), so these outlive their expiry by this many seconds. */
 const POLLED_RETENTION = 600;
 const POLLED: ReadonlySet<string> = new Set(['DeviceCode', 'BackchannelAuthenticationRequest']);
@@ -32,87 +28,6 @@ const POLLED: ReadonlySet<string> = new Set(['DeviceCode', 'BackchannelAuthentic
 const LONGEST_TTL = 365 * 24 * 3600;
 /** A session whose content did not change is written again only when its expiry moved by more than this many seconds. */
 const UNCHANGED_SESSION_SLACK = 60;
-
-/** One thing to keep. Keys are hashes; `sealed` is the only place where anything can be read from, with the master secret. */
-export interface Artifact {
-  readonly model: string;
-  readonly key: string;
-  readonly sealed: Buffer;
-  /** Seconds. */
-  readonly ttl: number;
-  /** Key of the grant it ends with. */
-  readonly grantKey?: string | undefined;
-  /** Key of the code or token that was exchanged for it: revoked meanwhile, this must not be saved any more. */
-  readonly parentKey?: string | undefined;
-  /** Whose it is, for what belongs to no grant. */
-  readonly accountId?: string | undefined;
-  /** A session's own uid, or the uid of the session it was issued in. */
-  readonly sessionKey?: string | undefined;
-  readonly userCodeKey?: string | undefined;
-}
-
-export interface StoredArtifact {
-  readonly model: string;
-  readonly key: string;
-  readonly sealed: Uint8Array;
-  /** Milliseconds since 1970. */
-  readonly consumedAt?: number | undefined;
-  /** Its grant, read together with it: nearly everybody who reads a token reads its grant next. */
-  readonly grant?: StoredArtifact | undefined;
-}
-
-/** What Redis and SQL each do their own way. Every method throws Unavailable when the server is away, and never says "not found" then. */
-export interface Artifacts {
-  /** `dropped`: it, its session, its grant or its parent was ended. `taken`: another live device code has this user code. */
-  put(artifact: Artifact): Promise<'saved' | 'dropped' | 'taken'>;
-  /** False when the key is already there. */
-  putOnce(artifact: Artifact): Promise<boolean>;
-  /** Nothing for what is expired, buried, or bound to a grant that is gone. */
-  find(model: string, key: string): Promise<StoredArtifact | undefined>;
-  findSession(sessionKey: string): Promise<StoredArtifact | undefined>;
-  findByUserCode(userCodeKey: string): Promise<StoredArtifact | undefined>;
-  /** True for exactly one caller ever. */
-  consume(key: string): Promise<boolean>;
-  bury(keys: readonly string[]): Promise<void>;
-  /** Buries the session and its uid, whatever id it has by now. */
-  endSession(sessionKey: string): Promise<void>;
-  /**
-   * Ends everything that is bound to these grants, or only what was issued in one session of them.
-   * @param options.keepsGrants their tokens end, the grants themselves stay
-   */
-  revokeGrants(
-    grantKeys: readonly string[],
-    options: { readonly keepsGrants: boolean; readonly sessionKey?: string },
-  ): Promise<void>;
-  /** Sessions, grants, interactions and requests; not what is bound to a grant. May contain what has changed hands meanwhile. */
-  listByAccount(accountId: string): Promise<readonly StoredArtifact[]>;
-  sweep(): Promise<void>;
-  isHealthy(): Promise<boolean>;
-}
-
-export interface EngineSession {
-  readonly uid: string;
-  readonly accountId: string;
-  /** Seconds since 1970, as all times of the engine. */
-  readonly signedInAt: number | undefined;
-  readonly expiresAt: number;
-  readonly amr: readonly string[];
-  readonly acr: string | undefined;
-  /** The apps it was used for; `sid` is what their logout tokens name. */
-  readonly clients: readonly { readonly clientId: string; readonly sid?: string; readonly grantId?: string }[];
-}
-
-export interface EngineGrant {
-  readonly grantId: string;
-  readonly clientId: string;
-  readonly accountId: string;
-  readonly issuedAt: number;
-  readonly expiresAt: number;
-  readonly scopes: readonly string[];
-  readonly claims: readonly string[];
-  /** Scopes by resource indicator. */
-  readonly resources: Readonly<Record<string, readonly string[]>>;
-}
 
 export interface RevokeByAccountOptions {
   /** The browser that asks for it stays signed in; its tokens end all the same. */
@@ -126,7 +41,16 @@ interface RequestView {
   /** The code or token that this request used up: what it saves from now on is exchanged for that. */
   parentKey?: string;
   readonly grants: Map<string, StoredArtifact>;
+  readonly sessions: Map<string, StoredArtifact | undefined>;
+  /** Only inside of `together`. */
+  unit?: Unit | undefined;
   session?: { readonly key: string; readonly text: string; readonly expiresAt: number };
+}
+
+/** What is to be written before the request is answered, in this order. */
+interface Unit {
+  used?: { readonly model: string; readonly key: string };
+  readonly saves: Artifact[];
 }
 
 interface Revocation {
@@ -139,7 +63,7 @@ type Payload = AdapterPayload;
 export class GrantStorage {
   readonly #artifacts: Artifacts;
   readonly #seal: Seal;
-  readonly #userCodeSecret: Buffer;
+  readonly #userCodeSecrets: readonly [Buffer, ...Buffer[]];
   readonly #refreshGrace: number;
   readonly #log: Log;
   readonly #views = new WeakMap<object, RequestView>();
@@ -155,7 +79,7 @@ export class GrantStorage {
     this.#artifacts = parts.artifacts;
     this.#seal = parts.seal;
     // User codes are short enough to be tried out against a plain hash, so theirs needs the master secret.
-    this.#userCodeSecret = parts.seal.deriveKey('user codes');
+    this.#userCodeSecrets = parts.seal.deriveKeys('user codes');
     this.#refreshGrace = parts.refreshGrace;
     this.#log = parts.log;
   }
@@ -172,6 +96,28 @@ export class GrantStorage {
       destroy: (id) => this.#destroy(model, id),
       revokeByGrantId: (grantId) => this.#revoke(hashToken('Grant', grantId), { keepsGrant: true }),
     };
+  }
+
+  /**
+   * Runs a request of the token endpoint. The use of its code or token and what that was exchanged for are written at its end, in one step,
+   * which still decides who was first; until then nothing has been answered. Of a request that fails only the use is written.
+   * @throws what `work` throws, errors.InvalidGrant when somebody else was first, Unavailable
+   */
+  async together<T>(work: () => Promise<T>): Promise<T> {
+    const view = this.#view();
+    if (!view || view.unit) return work();
+    view.unit = { saves: [] };
+    try {
+      const result = await work();
+      await this.#settle(view);
+      return result;
+    } catch (error) {
+      view.unit.saves.length = 0;
+      await this.#settle(view);
+      throw error;
+    } finally {
+      view.unit = undefined;
+    }
   }
 
   /** @param accountId the engine's, which is the account's subject */
@@ -260,65 +206,108 @@ export class GrantStorage {
     const artifact: Artifact = {
       model,
       key,
-      sealed: this.#seal.seal(purposeOf(model, key), text),
+      sealed: this.#seal.seal(artifactPurpose(model, key), text),
       ttl: lifetimeOf(model, expiresIn),
       grantKey: isBound && payload.grantId !== undefined ? hashToken('Grant', payload.grantId) : undefined,
       parentKey: isBound ? view?.parentKey : undefined,
       accountId: isBound && payload.grantId !== undefined ? undefined : ownerOf(model, payload),
       sessionKey: sessionKeyOf(model, payload),
-      userCodeKey: payload.userCode === undefined ? undefined : this.#userCodeKey(payload.userCode),
+      userCodeKey:
+        payload.userCode === undefined ? undefined : keyedHash(this.#userCodeSecrets[0], 'user-code', payload.userCode),
+      isReadWithSession: model === 'AuthorizationCode' || payload.expiresWithSession === true,
     };
     if (model === 'ReplayDetection') {
       if (await this.#artifacts.putOnce(artifact)) return;
       throw new errors.InvalidRequest('this proof was already used');
     }
+    if (view?.unit && HANDED_OUT.has(model) && artifact.grantKey !== undefined) {
+      if (touches(view.unit, key)) await this.#settle(view);
+      view.unit.saves.push(artifact);
+      return;
+    }
+    await this.#settle(view);
     if (model === 'Grant') view?.grants.delete(key);
-    if (model === 'Session' && view) view.session = { key, text, expiresAt: payload.exp ?? 0 };
+    if (model === 'Session' && view) {
+      if (artifact.sessionKey !== undefined) view.sessions.delete(artifact.sessionKey);
+      view.session = { key, text, expiresAt: payload.exp ?? 0 };
+    }
+    await this.#put(artifact);
+  }
+
+  async #put(artifact: Artifact): Promise<void> {
     const outcome = await this.#artifacts.put(artifact);
     if (outcome === 'taken') throw new errors.TemporarilyUnavailable('try again');
-    if (outcome === 'dropped') this.#log.info({ model }, 'what was saved had already been ended');
+    if (outcome === 'dropped') this.#noteDropped(artifact.model);
+  }
+
+  /** Writes what is waiting. */
+  async #settle(view: RequestView | undefined): Promise<void> {
+    const unit = view?.unit;
+    if (!unit) return;
+    const { used } = unit;
+    const saves = unit.saves.splice(0);
+    delete unit.used;
+    if (!used) {
+      await Promise.all(saves.map((artifact) => this.#put(artifact)));
+      return;
+    }
+    const outcome = await this.#artifacts.exchange(used.key, saves);
+    if (outcome === 'refused') throw refusalOf(used.model);
+    if (outcome === 'dropped') this.#noteDropped(saves[0]?.model ?? used.model);
+  }
+
+  #noteDropped(model: string): void {
+    this.#log.info({ model }, 'what was saved had already been ended');
   }
 
   async #find(model: string, id: string): Promise<Payload | undefined> {
     const key = hashToken(model, id);
     const view = this.#view();
+    if (view?.unit && touches(view.unit, key)) await this.#settle(view);
     const known = model === 'Grant' ? view?.grants.get(key) : undefined;
     const stored = known ?? (await this.#artifacts.find(model, key));
     if (!stored) return undefined;
     if (stored.grant) view?.grants.set(stored.grant.key, stored.grant);
+    if (stored.session) view?.sessions.set(stored.session.key, stored.session.stored);
     return this.#open(stored, id);
   }
 
   async #findByUid(uid: string): Promise<Payload | undefined> {
-    const stored = await this.#artifacts.findSession(hashToken('session-uid', uid));
+    const key = hashToken('session-uid', uid);
+    const view = this.#view();
+    const stored = view?.sessions.has(key) ? view.sessions.get(key) : await this.#artifacts.findSession(key);
     const payload = stored && this.#open(stored);
     return payload?.uid === uid ? payload : undefined;
   }
 
   async #findByUserCode(userCode: string): Promise<Payload | undefined> {
-    const stored = await this.#artifacts.findByUserCode(this.#userCodeKey(userCode));
-    const payload = stored && this.#open(stored);
-    return payload?.userCode === userCode ? payload : undefined;
+    for (const secret of this.#userCodeSecrets) {
+      const stored = await this.#artifacts.findByUserCode(keyedHash(secret, 'user-code', userCode));
+      const payload = stored && this.#open(stored);
+      if (payload?.userCode === userCode) return payload;
+    }
+    return undefined;
   }
 
   async #consume(model: string, id: string): Promise<void> {
     const key = hashToken(model, id);
-    if (!(await this.#artifacts.consume(key))) {
-      if (model === 'PushedAuthorizationRequest') {
-        throw new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used');
-      }
-      throw new errors.InvalidGrant('already used, expired or revoked');
-    }
     const view = this.#view();
+    if (view?.unit && GRANT_BOUND.has(model)) {
+      await this.#settle(view);
+      view.unit.used = { model, key };
+    } else if (!(await this.#artifacts.consume(key))) throw refusalOf(model);
     if (view && GRANT_BOUND.has(model)) view.parentKey = key;
   }
 
   async #destroy(model: string, id: string): Promise<void> {
     const key = hashToken(model, id);
+    const view = this.#view();
+    view?.sessions.clear();
     if (model === 'Grant') {
       await this.#revoke(key, { keepsGrant: false });
       return;
     }
+    await this.#settle(view);
     // A session that only changes its id goes on under the new one; any other destroyed session must not be saved again by a request
     // that is still running, under whatever id.
     if (model === 'Session' && !isRotation(id)) {
@@ -342,8 +331,9 @@ export class GrantStorage {
     }
     const revocation: Revocation = {
       keepsGrant,
-      done: Promise.resolve().then(() => {
+      done: Promise.resolve().then(async () => {
         this.#revocations.delete(grantKey);
+        await this.#settle(view);
         return this.#artifacts.revokeGrants([grantKey], { keepsGrants: revocation.keepsGrant });
       }),
     };
@@ -354,10 +344,11 @@ export class GrantStorage {
   #open(stored: StoredArtifact, id?: string): Payload | undefined {
     const { model, key } = stored;
     try {
-      const text = this.#seal.openText(purposeOf(model, key), stored.sealed);
+      const text = this.#seal.openText(artifactPurpose(model, key), stored.sealed);
       const payload = JSON.parse(text) as Payload;
       const view = model === 'Session' ? this.#view() : undefined;
-      if (view) view.session = { key, text, expiresAt: payload.exp ?? 0 };
+      // One that an older master secret has sealed counts as changed, so that it is sealed anew.
+      if (view && !this.#seal.isStale(stored.sealed)) view.session = { key, text, expiresAt: payload.exp ?? 0 };
       if (id !== undefined) payload.jti = id;
       if (stored.consumedAt !== undefined && !this.#isInGrace(model, stored.consumedAt)) {
         payload.consumed = Math.floor(stored.consumedAt / 1000);
@@ -377,24 +368,25 @@ export class GrantStorage {
     return Date.now() - consumedAt < this.#refreshGrace * 1000;
   }
 
-  #userCodeKey(userCode: string): string {
-    return keyedHash(this.#userCodeSecret, 'user-code', userCode);
-  }
-
   #view(): RequestView | undefined {
     const ctx = Provider.ctx;
     if (!ctx) return undefined;
     const known = this.#views.get(ctx);
     if (known) return known;
-    const view: RequestView = { grants: new Map() };
+    const view: RequestView = { grants: new Map(), sessions: new Map() };
     this.#views.set(ctx, view);
     return view;
   }
 }
 
-/** Bound to the key as well: whoever can write to the storage cannot put one sealed session in the place of another. */
-function purposeOf(model: string, key: string): string {
-  return `artifact:${model}:${key}`;
+function refusalOf(model: string): Error {
+  if (model !== 'PushedAuthorizationRequest') return new errors.InvalidGrant('already used, expired or revoked');
+  return new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used');
+}
+
+/** Whether something that waits to be written is about this key. */
+function touches(unit: Unit, key: string): boolean {
+  return unit.used?.key === key || unit.saves.some((artifact) => artifact.key === key);
 }
 
 function textOf(model: string, payload: Payload): string {
@@ -438,45 +430,4 @@ function originOf(payload: Payload): string[] {
 function isRotation(id: string): boolean {
   const session = Provider.ctx?.oidc?.session as { readonly oldId?: string } | undefined;
   return session?.oldId === id;
-}
-
-function sessionOf(payload: Payload | undefined): EngineSession | undefined {
-  if (payload?.uid === undefined || payload.accountId === undefined) return undefined;
-  return {
-    uid: payload.uid,
-    accountId: payload.accountId,
-    signedInAt: payload.loginTs,
-    expiresAt: payload.exp ?? 0,
-    amr: payload.amr ?? [],
-    acr: payload.acr,
-    clients: Object.entries(payload.authorizations ?? {}).map(([clientId, { sid, grantId }]) => ({
-      clientId,
-      ...(sid === undefined ? {} : { sid }),
-      ...(grantId === undefined ? {} : { grantId }),
-    })),
-  };
-}
-
-interface GrantPayload extends Payload {
-  readonly openid?: { readonly scope?: string; readonly claims?: readonly string[] };
-  readonly resources?: Readonly<Record<string, string>>;
-}
-
-function grantOf(payload: GrantPayload): EngineGrant | undefined {
-  const { jti, clientId, accountId, openid, resources } = payload;
-  if (jti === undefined || clientId === undefined || accountId === undefined) return undefined;
-  return {
-    grantId: jti,
-    clientId,
-    accountId,
-    issuedAt: payload.iat ?? 0,
-    expiresAt: payload.exp ?? 0,
-    scopes: words(openid?.scope),
-    claims: openid?.claims ?? [],
-    resources: Object.fromEntries(Object.entries(resources ?? {}).map(([resource, scope]) => [resource, words(scope)])),
-  };
-}
-
-function words(scope: string | undefined): readonly string[] {
-  return scope?.split(' ').filter(Boolean) ?? [];
 }

@@ -2,7 +2,7 @@
 // longer sign in, for sign-ins that are weaker than a client asks (OIDC Core 5.5.1.1, RFC 9470), and for native apps, which anybody on the
 // device can imitate (RFC 8252, 8.6).
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
-import { ACR_LEVELS } from '../credential/assurance.ts';
+import { ACR_LEVELS, type Acr, shownAcr } from '../credential/assurance.ts';
 import { type AcrRequest, reaches, requestedAcr } from './acr.ts';
 
 const { base, Check, Prompt } = interactionPolicy;
@@ -21,6 +21,13 @@ export interface InteractionPolicyParts {
    * @param accountId the engine's
    */
   readonly canReach?: (accountId: string, levels: readonly string[]) => Promise<boolean>;
+  /**
+   * The least that a sign-in of this account to this app has to be, whatever the request says.
+   * @param accountId the engine's
+   */
+  readonly requiredAcr?: (accountId: string, clientId: string) => Promise<Acr>;
+  /** The version of the terms that an account has not agreed to yet, if there is one. @param accountId the engine's */
+  readonly owedTerms?: (accountId: string) => Promise<string | null>;
 }
 
 export function createInteractionPolicy(parts: InteractionPolicyParts = {}): Policy {
@@ -29,7 +36,7 @@ export function createInteractionPolicy(parts: InteractionPolicyParts = {}): Pol
 
   const login = policy.get('login');
   login?.checks.add(
-    new Check('account_gone', 'the signed-in account may no longer sign in', (ctx) => {
+    new Check('account_gone', 'the signed-in account may no longer sign in', 'login_required', (ctx) => {
       const { oidc } = ctx;
       return oidc.session?.accountId !== undefined && oidc.account === undefined && !isLoggedIn(ctx);
     }),
@@ -48,10 +55,12 @@ export function createInteractionPolicy(parts: InteractionPolicyParts = {}): Pol
       'acr',
       'the sign-in is not as strong as the client asks',
       'login_required',
-      (ctx) => needsStronger(ctx, parts),
+      async (ctx) => (await breaksPolicy(ctx, parts)) || needsStronger(ctx, parts),
       ({ oidc }) => ({ acr: requestedAcr(oidc.params ?? {}) }),
     ),
   );
+
+  policy.add(termsPrompt(parts), 2);
 
   const consent = policy.get('consent');
   consent?.checks.remove('native_client_prompt');
@@ -66,11 +75,42 @@ export function createInteractionPolicy(parts: InteractionPolicyParts = {}): Pol
   return policy;
 }
 
+/** After signing in, before anything is granted: also for a session from before there were these terms (requirements R4). */
+function termsPrompt({ owedTerms }: InteractionPolicyParts): InstanceType<typeof Prompt> {
+  const prompt = new Prompt({ name: 'terms', requestable: false });
+  prompt.checks.add(
+    new Check('terms_not_accepted', 'the terms have to be agreed to', 'interaction_required', async (ctx) => {
+      const { oidc } = ctx;
+      const accountId = oidc.account?.accountId;
+      const owed = accountId === undefined ? null : ((await owedTerms?.(accountId)) ?? null);
+      // The page has written it down; another process may not have seen it yet.
+      const accepted = (oidc.result as { terms?: { version?: unknown } } | undefined)?.terms?.version;
+      return owed !== null && owed !== accepted;
+    }),
+  );
+  return prompt;
+}
+
+/**
+ * What the policy demands, whoever signed in and wherever: also a session from before the policy is asked again.
+ * @throws errors.UnmetAuthenticationRequirements when a sign-in was handed in that is weaker: no page of ours does that
+ */
+async function breaksPolicy(ctx: KoaContextWithOIDC, { requiredAcr }: InteractionPolicyParts): Promise<boolean> {
+  const { accountId, acr } = ctx.oidc.session ?? {};
+  const { client } = ctx.oidc;
+  if (accountId === undefined || client === undefined || !requiredAcr) return false;
+  if (reaches(acr, await requiredAcr(accountId, client.clientId))) return false;
+  if (isLoggedIn(ctx)) {
+    throw new errors.UnmetAuthenticationRequirements('the sign-in is not as strong as the policy asks');
+  }
+  return true;
+}
+
 /** @throws errors.UnmetAuthenticationRequirements when what the client insists on cannot be, or was not done when it was asked for */
 async function needsStronger(ctx: KoaContextWithOIDC, { canReach }: InteractionPolicyParts): Promise<boolean> {
   const { oidc } = ctx;
   const request = requestedAcr(oidc.params ?? {});
-  if (!request || isMet(oidc.session?.acr, request)) return false;
+  if (!request || isMet(shownAcr(oidc.session?.acr, oidc.session?.amr), request)) return false;
   if (request.isEssential) {
     if (isLoggedIn(ctx) || !isPossible(request)) {
       throw new errors.UnmetAuthenticationRequirements('the sign-in cannot be as strong as the client asks');

@@ -30,6 +30,8 @@ const SealedSecretSchema = defineEntity({
     purpose: p.string(),
     sealed: p.blob(),
     createdAt: p.datetime(),
+    /** From when it is used for what is new; null: from the beginning. */
+    activeAt: p.datetime().nullable(),
   },
 });
 

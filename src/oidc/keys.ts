@@ -1,6 +1,6 @@
 // Signing keys and cookie keys: made once, sealed, shared by every process, replaced with overlap. Three algorithms are published; RS256 is
 // what a client gets that names none (OIDC Registration, 2). A new key is published before it signs, and an old one until the last token
-// it signed has expired, so that no client ever meets an unknown key.
+// it signed has expired, so that no client ever meets an unknown key. The same holds for cookie keys and our own processes.
 
 import { randomUUID } from 'node:crypto';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
@@ -9,6 +9,7 @@ import { randomToken } from '../crypto/random.ts';
 import type { Seal } from '../crypto/seal.ts';
 import { Conflict, NotFound } from '../errors.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
+import type { SealedTable } from '../storage/sealed-stores.ts';
 import { SealedSecret, SIGNING_ALGORITHMS, type SigningAlgorithm, SigningKey } from './key.entity.ts';
 
 /** A private JWK as the engine takes it. */
@@ -16,6 +17,30 @@ export type PrivateKey = JWK & { kid: string; alg: SigningAlgorithm; use: 'sig' 
 
 const KEY_LOCK = 5_203_618_002;
 const COOKIE_KEY = 'cookie-key';
+
+export const sealedSigningKeys: SealedTable = { table: 'signing_key', key: 'kid', purpose: signingKeyPurpose };
+export const sealedSecrets: SealedTable = {
+  table: 'sealed_secret',
+  key: 'id',
+  columns: ['purpose'],
+  purpose: (_id, purpose = '') => purpose,
+};
+
+/** Those whose successor has signed for longer than any cookie lives. */
+const FORGET_COOKIE_KEYS = `delete from sealed_secret where id in (select s.id from sealed_secret s
+  where s.purpose = ? and exists (select 1 from sealed_secret n
+    where n.purpose = ? and n.created_at > s.created_at and coalesce(n.active_at, n.created_at) < now() - make_interval(secs => ?))
+  order by s.id for update)`;
+
+/** Seconds. */
+export interface KeyTimes {
+  /** How long new keys are known before they are used: at least as long as it takes until every process has noticed. */
+  readonly ahead: number;
+  /** How long a signing key is published after its last use: the life of the longest token. */
+  readonly keep: number;
+  /** How long a cookie key goes on verifying after its last use: the life of the longest cookie. */
+  readonly keepCookies: number;
+}
 
 export class Keys {
   readonly #database: Database;
@@ -42,8 +67,7 @@ export class Keys {
         em.persist(this.#row(em, key, now, now));
       }
       if (!(await this.#hasCookieKey(em))) {
-        const sealed = this.#seal.seal(COOKIE_KEY, randomToken());
-        em.persist(em.create(SealedSecret, { id: randomUUID(), purpose: COOKIE_KEY, sealed, createdAt: now }));
+        this.#addCookieKey(em, now, now);
       }
       await em.flush();
     });
@@ -57,7 +81,7 @@ export class Keys {
       SIGNING_ALGORITHMS.indexOf(row.algorithm) * 2 + (stateOf(row, now) === 'signing' ? 0 : 1);
     return published
       .toSorted((a, b) => rank(a) - rank(b))
-      .map((row) => JSON.parse(this.#seal.openText(`signing-key:${row.kid}`, row.sealed)) as PrivateKey);
+      .map((row) => JSON.parse(this.#seal.openText(signingKeyPurpose(row.kid), row.sealed)) as PrivateKey);
   }
 
   /** What `keys list` shows: nothing secret. */
@@ -78,18 +102,16 @@ export class Keys {
     const signing = (await this.list())
       .filter((key) => key.state !== 'retired')
       .map((key) => `${key.kid}=${key.state}`);
-    const cookies = await this.#database.em().find(SealedSecret, { purpose: COOKIE_KEY }, { fields: ['id'] });
-    return [...signing, ...cookies.map((row) => row.id)].toSorted().join(' ');
+    const cookies = (await this.#cookieRows()).map((row) => row.id);
+    return [...signing.toSorted(), ...cookies].join(' ');
   }
 
   /**
-   * Makes the next key of each algorithm and sets the day on which the old ones stop. Cookie keys get a new first one; the old ones go on
-   * verifying, so nobody is signed out.
-   * @param times `ahead`: seconds for which the new keys are published before they sign, at least as long as it takes until every process
-   * has noticed; `keep`: seconds for which the old ones are published afterwards, the life of the longest token
+   * Makes the next key of each algorithm and sets the day on which the old ones stop. So with the cookie key, whose predecessors go on
+   * verifying, so that nobody is signed out.
    * @throws Conflict `rotation-under-way` while the next keys are waiting for their turn
    */
-  async rotate(times: { readonly ahead: number; readonly keep: number }, cause: Cause): Promise<void> {
+  async rotate(times: KeyTimes, cause: Cause): Promise<void> {
     const made = await makeSigningKeys();
     await this.#database.transaction(async (em) => {
       await em.execute(`select pg_advisory_xact_lock(${KEY_LOCK})`);
@@ -105,16 +127,16 @@ export class Keys {
         { replacedAt: activeAt, retireAt: new Date(activeAt.getTime() + times.keep * 1000) },
       );
       for (const key of made) em.persist(this.#row(em, key, new Date(now), activeAt));
-      const sealed = this.#seal.seal(COOKIE_KEY, randomToken());
-      em.persist(em.create(SealedSecret, { id: randomUUID(), purpose: COOKIE_KEY, sealed, createdAt: new Date(now) }));
+      this.#addCookieKey(em, new Date(now), activeAt);
       await em.flush();
+      await em.execute(FORGET_COOKIE_KEYS, [COOKIE_KEY, COOKIE_KEY, times.keepCookies]);
       const kids = made.map((key) => key.kid.slice(0, 8)).join(',');
       await this.#audit.record({ ...cause, action: 'key.rotate', target: { kind: 'key', id: kids } }, em);
     });
   }
 
   /** Rotates when the newest key is older than the period; of several processes one does it. @param period seconds; 0 is never */
-  async rotateWhenDue(period: number, times: { readonly ahead: number; readonly keep: number }): Promise<void> {
+  async rotateWhenDue(period: number, times: KeyTimes): Promise<void> {
     if (period === 0) return;
     const newest = Math.max(...(await this.#rows()).map((row) => row.createdAt.getTime()));
     if (Date.now() - newest < period * 1000) return;
@@ -128,52 +150,55 @@ export class Keys {
 
   /**
    * Takes a key out of the published set at once: for one that got into wrong hands. What it signed is no longer believed.
-   * @throws NotFound, Conflict `key-in-use` for one that signs or is about to
+   * @param options.isForced also while tokens that it signed live
+   * @throws NotFound; Conflict `key-in-use` for one that signs or is about to, `key-tokens-live`, `key-retired`
    */
-  async retire(kid: string, cause: Cause): Promise<void> {
+  async retire(kid: string, options: { readonly isForced: boolean }, cause: Cause): Promise<void> {
     await this.#database.transaction(async (em) => {
       await em.execute(`select pg_advisory_xact_lock(${KEY_LOCK})`);
       const row = await em.findOne(SigningKey, { kid });
       if (!row) throw new NotFound('There is no such key.', { code: 'key-not-found' });
       const state = stateOf(row, Date.now());
       if (state === 'signing' || state === 'next') {
-        throw new Conflict('This key signs, or is about to. Rotate first.', { code: 'key-in-use' });
+        const advice = state === 'signing' ? 'Rotate first, and retire it once the next key signs.' : 'It cannot go.';
+        throw new Conflict(`This key signs${state === 'next' ? ' soon' : ''}. ${advice}`, { code: 'key-in-use' });
+      }
+      if (state === 'retired') throw new Conflict('This key is retired already.', { code: 'key-retired' });
+      if (!options.isForced) {
+        const until = row.retireAt?.toISOString() ?? 'later';
+        throw new Conflict(
+          `Tokens that this key signed may live until ${until}, when it goes by itself; --force ends them now.`,
+          {
+            code: 'key-tokens-live',
+          },
+        );
       }
       await em.nativeUpdate(SigningKey, { kid }, { retireAt: new Date() });
       await this.#audit.record({ ...cause, action: 'key.retire', target: { kind: 'key', id: kid } }, em);
     });
   }
 
-  /** Seals again with the current master secret whatever an older one has sealed. @returns how many values */
-  async reseal(): Promise<number> {
-    return this.#database.transaction(async (em) => {
-      await em.execute(`select pg_advisory_xact_lock(${KEY_LOCK})`);
-      let count = 0;
-      for (const row of await em.find(SigningKey, {})) {
-        if (!this.#seal.isStale(row.sealed)) continue;
-        row.sealed = this.#seal.seal(`signing-key:${row.kid}`, this.#seal.open(`signing-key:${row.kid}`, row.sealed));
-        count += 1;
-      }
-      for (const row of await em.find(SealedSecret, {})) {
-        if (!this.#seal.isStale(row.sealed)) continue;
-        row.sealed = this.#seal.seal(row.purpose, this.#seal.open(row.purpose, row.sealed));
-        count += 1;
-      }
-      await em.flush();
-      return count;
-    });
+  /** The first signs, all verify, the next one too. @throws SealError */
+  async listCookieKeys(): Promise<readonly string[]> {
+    return (await this.#cookieRows()).map((row) => this.#seal.openText(COOKIE_KEY, row.sealed));
   }
 
-  /** Newest first: the first signs, all verify. @throws SealError */
-  async listCookieKeys(): Promise<readonly string[]> {
+  async #cookieRows(): Promise<readonly SealedSecret[]> {
+    const now = Date.now();
     const rows = await this.#database
       .em()
       .find(SealedSecret, { purpose: COOKIE_KEY }, { orderBy: { createdAt: 'desc', id: 'asc' } });
-    return rows.map((row) => this.#seal.openText(COOKIE_KEY, row.sealed));
+    const isActive = (row: SealedSecret): boolean => (row.activeAt?.getTime() ?? 0) <= now;
+    return [...rows.filter(isActive), ...rows.filter((row) => !isActive(row))];
+  }
+
+  #addCookieKey(em: EntityManager, createdAt: Date, activeAt: Date): void {
+    const sealed = this.#seal.seal(COOKIE_KEY, randomToken());
+    em.persist(em.create(SealedSecret, { id: randomUUID(), purpose: COOKIE_KEY, sealed, createdAt, activeAt }));
   }
 
   #row(em: EntityManager, key: PrivateKey, createdAt: Date, activeAt: Date): SigningKey {
-    const sealed = this.#seal.seal(`signing-key:${key.kid}`, JSON.stringify(key));
+    const sealed = this.#seal.seal(signingKeyPurpose(key.kid), JSON.stringify(key));
     return em.create(SigningKey, { kid: key.kid, algorithm: key.alg, sealed, createdAt, activeAt }, { partial: true });
   }
 
@@ -192,10 +217,14 @@ export class Keys {
   }
 }
 
+function signingKeyPurpose(kid: string): string {
+  return `signing-key:${kid}`;
+}
+
 /** `next`: published, does not sign yet; `published`: signs no longer, what it signed is still believed. */
 type KeyState = 'next' | 'signing' | 'published' | 'retired';
 
-interface KeyView {
+export interface KeyView {
   readonly kid: string;
   readonly algorithm: SigningAlgorithm;
   readonly state: KeyState;

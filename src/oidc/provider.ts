@@ -9,6 +9,7 @@ import Provider, {
   type KoaContextWithOIDC,
 } from 'oidc-provider';
 import type { Settings } from '../../config/settings.ts';
+import type { Roles } from '../access/roles.ts';
 import type { Accounts } from '../account/accounts.ts';
 import { CLAIMS_BY_SCOPE } from '../account/claims.ts';
 import type { Clients } from '../client/clients.ts';
@@ -18,11 +19,14 @@ import type { Lockout } from '../credential/lockout.ts';
 import type { CookieNaming } from '../http/browser.ts';
 import type { Log } from '../log.ts';
 import { adjustEngine } from './adjustments.ts';
-import { createClientAdapter } from './client-adapter.ts';
+import { createClientAdapter, rememberClients } from './client-adapter.ts';
+import { type ClientGuesses, guardClientSecrets } from './client-guesses.ts';
 import { followClientKeys } from './client-keys.ts';
 import { clientPolicy, FAPI_ALGORITHMS } from './client-policy.ts';
 import type { Consents } from './consents.ts';
+import { CookieKeys } from './cookie-keys.ts';
 import { type DevicePages, deviceFlow, guardDeviceFlow, prefillUserCode } from './device-flow.ts';
+import { stopTracingProtocolErrors } from './error-trace.ts';
 import { loadExistingGrant } from './existing-grant.ts';
 import { createFindAccount } from './find-account.ts';
 import type { GrantStorage } from './grant-adapter.ts';
@@ -31,7 +35,9 @@ import type { PrivateKey } from './keys.ts';
 import { pairwiseSubject } from './pairwise.ts';
 import { cleanRegistrationAnswers, noteNewSecret, registrationFeatures } from './registration.ts';
 import type { Resources } from './resources.ts';
+import { MainThreadKey } from './signing-key.ts';
 import { type EngineLifetimes, lifetimes, noteRemembered } from './token-life.ts';
+import { createUnitProvider } from './unit-provider.ts';
 
 /** The engine's pages, drawn by us: `form` is the engine's own form with its token, to be printed raw. */
 export interface EnginePages {
@@ -55,9 +61,11 @@ export interface EngineParts {
   readonly clients: Clients;
   readonly consents: Consents;
   readonly resources: Resources;
+  readonly roles: Roles;
   readonly grants: GrantStorage;
   readonly lockout: Lockout;
   readonly budgets: Budgets;
+  readonly clientGuesses: ClientGuesses;
   readonly pages: EnginePages;
   readonly devicePages: DevicePages;
   readonly naming: CookieNaming;
@@ -69,7 +77,7 @@ export interface EngineParts {
   readonly log: Log;
 }
 
-export const SCOPES = ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'];
+export const SCOPES = ['openid', 'offline_access', 'profile', 'email', 'address', 'phone', 'roles'];
 const SIGNING = ['RS256', 'ES256', 'EdDSA'] as const;
 /** What clients sign with. Ed25519 is the other name of EdDSA with that curve (RFC 9864); libraries send either. */
 const CLIENT_SIGNING = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'] as const;
@@ -109,7 +117,7 @@ export function createProvider(parts: EngineParts): Provider {
     },
     conformIdTokenClaims: true,
     cookies: {
-      keys: [...parts.cookieKeys],
+      keys: new CookieKeys(parts.cookieKeys),
       // The engine binds the interaction and resume cookies to their own paths, where the __Host- prefix is not allowed.
       names: {
         session: isSecure ? '__Host-latchkey_session' : 'latchkey_session',
@@ -150,6 +158,7 @@ export function createProvider(parts: EngineParts): Provider {
     expiresWithSession: (_ctx, token) => !token.scopes.has('offline_access'),
     extraClientMetadata: clientPolicy({
       isDeviceGrantOpen: protocol.clientRegistration === 'token' || protocol.clientRegistrationApproval,
+      resources,
     }),
     extraTokenClaims: (ctx) => signInClaims(ctx),
     features: {
@@ -158,6 +167,7 @@ export function createProvider(parts: EngineParts): Provider {
       claimsParameter: { enabled: true },
       clientCredentials: { enabled: true },
       deviceFlow: deviceFlow(parts.devicePages),
+      externalSigningSupport: { enabled: true, ack: 'experimental-01' },
       dPoP: { enabled: true, nonceSecret: parts.dpopNonceSecret, requireNonce: () => false },
       fapi: {
         enabled: true,
@@ -192,8 +202,10 @@ export function createProvider(parts: EngineParts): Provider {
       userinfo: { enabled: true },
       ...registrationFeatures(protocol, parts.budgets),
     },
+    // What a native app calls the device it runs on (see session-trail.ts), and which upstream to go to at once.
+    extraParams: ['device_name', 'idp_hint'],
     fetch: parts.fetch,
-    findAccount: createFindAccount(parts.accounts),
+    findAccount: createFindAccount(parts),
     interactions: {
       policy: createInteractionPolicy(parts.interactionPolicy),
       url: (_ctx, interaction) => `/interaction/${interaction.uid}`,
@@ -203,7 +215,7 @@ export function createProvider(parts: EngineParts): Provider {
       await noteRemembered(ctx, token);
       return true;
     },
-    jwks: { keys: parts.signingKeys.map((key) => ({ ...key })) },
+    jwks: { keys: parts.signingKeys.map((key) => new MainThreadKey(key)) },
     loadExistingGrant: (ctx) => loadExistingGrant(ctx, parts.consents, ttl.refreshTokenFamilyRemembered),
     pairwiseIdentifier: (_ctx, accountId, client) =>
       pairwiseSubject(parts.pairwiseSalt, textOr(client.sectorIdentifier, client.clientId), accountId),
@@ -219,11 +231,13 @@ export function createProvider(parts: EngineParts): Provider {
     subjectTypes: ['public', 'pairwise'],
     ttl: lifetimes(ttl),
   };
-  const provider = new Provider(issuer, configuration);
+  stopTracingProtocolErrors();
+  const provider = createUnitProvider(issuer, configuration, parts.grants);
   // Errors are logged with their request id by our own listeners.
   provider.silent = true;
   checkings.set(provider, checking);
   adjustEngine(provider, {
+    clientGuesses: parts.clientGuesses,
     notifyLogout: parts.notifyLogout,
     pushedRequestTtl: ttl.pushedRequest,
     sessionCookie: cookie,
@@ -237,7 +251,9 @@ export function createProvider(parts: EngineParts): Provider {
     pollInterval: protocol.devicePollInterval,
     ttl: ttl.deviceCode,
   });
+  rememberClients(provider, parts.clients);
   followClientKeys(provider, parts.log);
+  guardClientSecrets(provider, parts.clientGuesses);
   provider.use(prefillUserCode());
   provider.use(cleanRegistrationAnswers());
   return provider;

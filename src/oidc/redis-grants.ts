@@ -5,18 +5,18 @@
 // several things (a token and its grant, an index and its members) is done key by key, in an order that is safe to lose half-way:
 // ended first and forgotten by the index afterwards, indexed before it exists. One node may follow a reference inside a script.
 //
-// A value is: state (L live, C consumed, X buried) | when consumed and by whom (only C) | the grant's key (only what belongs to
-// grants, dashes for none) | sealed payload.
+// A value is: state (L live, C consumed, X buried) | when consumed and by whom (only C) | the grant's key and that of the session to be read
+// with it (only what belongs to grants, dashes for none) | sealed payload.
 import { hashToken, randomToken } from '../crypto/random.ts';
 import type { RedisConnection, RedisScript } from '../storage/redis.ts';
-import { type Artifact, type Artifacts, BURIED_TTL, GRANT_BOUND, type StoredArtifact } from './grant-adapter.ts';
+import { type Artifact, type Artifacts, BURIED_TTL, GRANT_BOUND, type StoredArtifact } from './artifact.ts';
 
 const STATE = { live: 0x4c, consumed: 0x43 };
 const BURIED = 'X';
 /** 13 digits of milliseconds and 12 characters that tell this consumer from any other. */
 const STAMP = 25;
 const HASH = 43;
-const NO_GRANT = '-'.repeat(HASH);
+const NO_KEY = '-'.repeat(HASH);
 /** Characters of a session's hash inside a grant's index: enough to tell the sessions of one grant apart, small enough for a compact set. */
 const SESSION_TAG = 11;
 const NO_SESSION = '-'.repeat(SESSION_TAG);
@@ -64,14 +64,68 @@ export const grantScripts = {
       redis.call('SET', KEYS[1], 'C' .. ARGV[1] .. string.sub(old, 2), 'KEEPTTL')
       return 1`,
   },
-  /** One node only: a token together with its grant. key; what the grant's key begins with */
+  /** Puts another value in the place of exactly this one, for as long as it has left. key; value, new value */
+  artifactReplace: {
+    keys: 1,
+    lua: `local old = redis.call('GET', KEYS[1])
+      if old == ARGV[2] then return 1 end
+      if old ~= ARGV[1] then return 0 end
+      redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+      return 1`,
+  },
+  /** One node only: a token together with its grant and the session it is read with. key; what all keys begin with */
   artifactWithGrant: {
     keys: 1,
     lua: `local value = redis.call('GET', KEYS[1])
       if not value then return {} end
       local at = string.sub(value, 1, 1) == 'C' and ${STAMP + 2} or 2
-      local grant = redis.call('GET', ARGV[1] .. string.sub(value, at, at + ${HASH - 1}) .. '}')
-      return { value, grant or '' }`,
+      local grant = redis.call('GET', ARGV[1] .. 'artifact:{' .. string.sub(value, at, at + ${HASH - 1}) .. '}')
+      local uid = string.sub(value, at + ${HASH}, at + ${2 * HASH - 1})
+      if uid == '${NO_KEY}' then return { value, grant or '' } end
+      local id = redis.call('GET', ARGV[1] .. 'session-uid:{' .. uid .. '}')
+      local session = id and id ~= 'X' and redis.call('GET', ARGV[1] .. 'artifact:{' .. id .. '}')
+      return { value, grant or '', session and id or '', session or '' }`,
+  },
+  /**
+   * One node only: uses a code or token up and saves what belongs to grants. Answers whether it was used, then for each whether it was saved.
+   * used; what all keys begin with, stamp or nothing, and for each: key, grant, member, expiry, lowest score to keep, milliseconds the index
+   * must live, parent, value, milliseconds
+   */
+  artifactsExchange: {
+    keys: 1,
+    lua: `if ARGV[2] ~= '' then
+        local old = redis.call('GET', KEYS[1])
+        if not old then return { 0 } end
+        local state = string.sub(old, 1, 1)
+        if state == 'L' then
+          redis.call('SET', KEYS[1], 'C' .. ARGV[2] .. string.sub(old, 2), 'KEEPTTL')
+        elseif state ~= 'C' or string.sub(old, 2, ${STAMP + 1}) ~= ARGV[2] then
+          return { 0 }
+        end
+      end
+      local answer = { 1 }
+      for at = 3, #ARGV, 9 do
+        local key = ARGV[1] .. 'artifact:{' .. ARGV[at] .. '}'
+        local grant = ARGV[1] .. 'artifact:{' .. ARGV[at + 1] .. '}'
+        local index = ARGV[1] .. 'grant:{' .. ARGV[at + 1] .. '}'
+        local old = redis.call('GETRANGE', key, 0, ${STAMP})
+        local state = string.sub(old, 1, 1)
+        local isJoined = redis.call('GETRANGE', grant, 0, 0) == 'L'
+          and (ARGV[at + 6] == '' or redis.call('ZSCORE', index, ARGV[at + 6]))
+        if isJoined and state ~= 'X' then
+          redis.call('ZREMRANGEBYSCORE', index, '-inf', ARGV[at + 4])
+          redis.call('ZADD', index, ARGV[at + 3], ARGV[at + 2])
+          if redis.call('PTTL', index) < tonumber(ARGV[at + 5]) then redis.call('PEXPIRE', index, ARGV[at + 5]) end
+          local value = ARGV[at + 7]
+          if state == 'C' then value = old .. string.sub(value, 2) end
+          redis.call('SET', key, value, 'PX', ARGV[at + 8])
+          answer[#answer + 1] = 1
+        else
+          if state ~= '' then redis.call('SET', key, 'X', 'PX', ${BURIED_MS}) end
+          answer[#answer + 1] = 0
+        end
+      end
+      return answer`,
   },
   /** One node only: what a pointer points at. pointer; what the key of its target begins with */
   pointerFollow: {
@@ -116,7 +170,7 @@ export const grantScripts = {
   accountJoin: { keys: 1, lua: INDEX_ADD },
 } satisfies Record<string, RedisScript>;
 
-const artifactKey = (key: string) => `artifact:{${key}}`;
+export const artifactKey = (key: string) => `artifact:{${key}}`;
 const grantIndex = (key: string) => `grant:{${key}}`;
 const accountIndex = (accountId: string) => `account:{${hashToken('account', accountId)}}`;
 const sessionPointer = (key: string) => `session-uid:{${key}}`;
@@ -131,6 +185,12 @@ export class RedisArtifacts implements Artifacts {
   }
 
   put(artifact: Artifact): Promise<'saved' | 'dropped' | 'taken'> {
+    const { grantKey, userCodeKey } = artifact;
+    if (!this.#redis.isCluster && grantKey !== undefined && userCodeKey === undefined) {
+      return this.#redis.run(async () =>
+        (await this.#exchange(artifact.key, '', [artifact]))[1] ? 'saved' : 'dropped',
+      );
+    }
     return this.#redis.run(async () => {
       const references = this.#putReferences(artifact);
       // On one node the commands arrive in this order anyway. In Cluster a session must not exist before everything that can end it.
@@ -151,11 +211,13 @@ export class RedisArtifacts implements Artifacts {
   find(model: string, key: string): Promise<StoredArtifact | undefined> {
     return this.#redis.run(async () => {
       if (!GRANT_BOUND.has(model)) return parse(model, key, await this.#get(key));
-      const [value, grantValue] = await this.#getWithGrant(key);
+      const [value, grantValue, sessionId, sessionValue] = await this.#getWithGrant(key);
       const stored = parse(model, key, value);
-      if (!stored || stored.grantKey === NO_GRANT) return stored;
+      if (!stored || stored.grantKey === NO_KEY) return stored;
       const grant = parse('Grant', stored.grantKey, grantValue);
-      return grant && { ...stored, grant };
+      if (!grant || !sessionId) return grant && { ...stored, grant };
+      const session = parse('Session', sessionId.toString('latin1'), sessionValue);
+      return { ...stored, grant, session: { key: stored.sessionKey, stored: session } };
     });
   }
 
@@ -166,7 +228,7 @@ export class RedisArtifacts implements Artifacts {
   findByUserCode(userCodeKey: string): Promise<StoredArtifact | undefined> {
     return this.#redis.run(async () => {
       const found = await this.#follow('DeviceCode', userCodePointer(userCodeKey));
-      if (!found || found.grantKey === NO_GRANT) return found;
+      if (!found || found.grantKey === NO_KEY) return found;
       return parse('Grant', found.grantKey, await this.#get(found.grantKey)) && found;
     });
   }
@@ -175,6 +237,16 @@ export class RedisArtifacts implements Artifacts {
     const stamp = `${Date.now()}${randomToken(9)}`;
     return this.#redis.run(async () => {
       return (await this.#redis.script('artifactConsume', [artifactKey(key)], [stamp])) === 1;
+    });
+  }
+
+  exchange(key: string, artifacts: readonly Artifact[]): Promise<'saved' | 'dropped' | 'refused'> {
+    const stamp = `${Date.now()}${randomToken(9)}`;
+    if (this.#redis.isCluster) return this.#exchangeInSteps(key, artifacts);
+    return this.#redis.run(async () => {
+      const [isUsed, ...saves] = await this.#exchange(key, stamp, artifacts);
+      if (!isUsed) return 'refused';
+      return saves.every((isSaved) => isSaved) ? 'saved' : 'dropped';
     });
   }
 
@@ -214,6 +286,25 @@ export class RedisArtifacts implements Artifacts {
 
   isHealthy(): Promise<boolean> {
     return this.#redis.isHealthy();
+  }
+
+  async #exchange(used: string, stamp: string, artifacts: readonly Artifact[]): Promise<readonly boolean[]> {
+    const args = artifacts.flatMap((artifact) => {
+      const { key, grantKey = NO_KEY, parentKey, sessionKey, ttl } = artifact;
+      const parent = parentKey === undefined ? '' : memberOf(parentKey, sessionKey);
+      const index = indexEntry(memberOf(key, sessionKey), ttl);
+      return [key, grantKey, ...index, parent, valueOf(artifact), ttl * 1000];
+    });
+    const keys = [artifactKey(used)];
+    const answer = await this.#redis.script('artifactsExchange', keys, [this.#redis.keyPrefix, stamp, ...args]);
+    return (answer as number[]).map((one) => one === 1);
+  }
+
+  /** In a Cluster the use decides first, on its own node; what is saved afterwards looks at its grant and its parent again. */
+  async #exchangeInSteps(key: string, artifacts: readonly Artifact[]): Promise<'saved' | 'dropped' | 'refused'> {
+    if (!(await this.consume(key))) return 'refused';
+    const outcomes = await Promise.all(artifacts.map((artifact) => this.put(artifact)));
+    return outcomes.every((outcome) => outcome === 'saved') ? 'saved' : 'dropped';
   }
 
   #putValue(artifact: Artifact): Promise<unknown> {
@@ -296,12 +387,12 @@ export class RedisArtifacts implements Artifacts {
 
   async #getWithGrant(key: string): Promise<readonly (Buffer | null | undefined)[]> {
     if (!this.#redis.isCluster) {
-      const prefix = `${this.#redis.keyPrefix}artifact:{`;
-      return (await this.#redis.script('artifactWithGrant', [artifactKey(key)], [prefix])) as Buffer[];
+      const { keyPrefix } = this.#redis;
+      return (await this.#redis.script('artifactWithGrant', [artifactKey(key)], [keyPrefix])) as Buffer[];
     }
     const value = await this.#get(key);
     const grantKey = parse('AccessToken', key, value)?.grantKey;
-    return [value, grantKey === undefined || grantKey === NO_GRANT ? null : await this.#get(grantKey)];
+    return [value, grantKey === undefined || grantKey === NO_KEY ? null : await this.#get(grantKey)];
   }
 
   async #follow(model: string, pointer: string): Promise<Parsed | undefined> {
@@ -318,6 +409,8 @@ export class RedisArtifacts implements Artifacts {
 interface Parsed extends StoredArtifact {
   /** Dashes for none. */
   readonly grantKey: string;
+  /** Of the session that is read with it; dashes for none. */
+  readonly sessionKey: string;
 }
 
 function parse(model: string, key: string, value: Buffer | null | undefined): Parsed | undefined {
@@ -329,17 +422,28 @@ function parse(model: string, key: string, value: Buffer | null | undefined): Pa
     consumedAt = Number(value.toString('latin1', 1, 14));
     at += STAMP;
   }
-  let grantKey = NO_GRANT;
+  let [grantKey, sessionKey] = [NO_KEY, NO_KEY];
   if (GRANT_BOUND.has(model)) {
     grantKey = value.toString('latin1', at, at + HASH);
-    at += HASH;
+    sessionKey = value.toString('latin1', at + HASH, at + 2 * HASH);
+    at += 2 * HASH;
   }
-  return { model, key, grantKey, consumedAt, sealed: value.subarray(at) };
+  return { model, key, grantKey, sessionKey, consumedAt, sealed: value.subarray(at) };
+}
+
+/** Where in a stored value its sealed payload begins, and whether it belongs to grants; nothing for what was ended. */
+export function sealedPartOf(value: Buffer): { readonly at: number; readonly isBound: boolean } | undefined {
+  if (value[0] !== STATE.live && value[0] !== STATE.consumed) return undefined;
+  const at = value[0] === STATE.consumed ? 1 + STAMP : 1;
+  // Keys of grant and session are text; a sealed payload begins with the number of its layout.
+  const isBound = (value[at] ?? 0) >= 0x20;
+  return { at: isBound ? at + 2 * HASH : at, isBound };
 }
 
 function valueOf(artifact: Artifact): Buffer {
-  const grantKey = GRANT_BOUND.has(artifact.model) ? (artifact.grantKey ?? NO_GRANT) : '';
-  return Buffer.concat([Buffer.from(`L${grantKey}`, 'latin1'), artifact.sealed]);
+  const { model, grantKey = NO_KEY, sessionKey = NO_KEY } = artifact;
+  const references = GRANT_BOUND.has(model) ? grantKey + (artifact.isReadWithSession ? sessionKey : NO_KEY) : '';
+  return Buffer.concat([Buffer.from(`L${references}`, 'latin1'), artifact.sealed]);
 }
 
 function memberOf(key: string, sessionKey: string | undefined): string {

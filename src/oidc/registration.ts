@@ -40,10 +40,10 @@ export function registrationFeatures(
       // Asked before anything is fetched or stored.
       issueRegistrationAccessToken: async (ctx) => {
         const budget = { limit: settings.clientRegistrationLimit, window: HOUR };
-        const spending = await budgets.spend(`client-registration:${clientNetwork(ctx)}`, budget);
+        const spending = await budgets.spendNetwork('client-registration', clientNetwork(ctx), budget);
         if (spending.isAllowed) return true;
         ctx.set('Retry-After', String(spending.retryAfter));
-        throw tooManyRegistrations();
+        throw tooManyRequests('too many registrations from this network');
       },
       ...(needsToken ? { policies: { [ONCE]: useOnce } } : {}),
     },
@@ -112,7 +112,8 @@ export function cleanRegistrationAnswers(): Middleware {
   };
 }
 
-function tooManyRegistrations(): Error {
-  const error = new errors.CustomOIDCProviderError('too_many_requests', 'too many registrations from this network');
+/** The engine's JSON error with status 429. */
+export function tooManyRequests(description: string): Error {
+  const error = new errors.CustomOIDCProviderError('too_many_requests', description);
   return Object.assign(error, { status: 429, statusCode: 429 });
 }

@@ -14,6 +14,11 @@ export class Resources {
     return this.#byAddress.get(canonical(indicator)) ?? null;
   }
 
+  /** Whether any of them has this scope. */
+  hasScope(scope: string): boolean {
+    return [...this.#byAddress.values()].some(({ scopes }) => Object.hasOwn(scopes, scope));
+  }
+
   /**
    * What the engine must know to make a token for a resource.
    * @throws errors.InvalidTarget for a resource that is unknown or not for this client

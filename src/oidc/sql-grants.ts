@@ -4,8 +4,23 @@
 // A row whose payload is null is buried: ended, and not to be written again until the sweeper forgets it. What belongs to a grant
 // carries the grant's generation of that moment and is alive only while the grant is and has that generation still, so a revocation
 // holds even for a token that was saved in the same instant.
+import type { SealedTable } from '../storage/sealed-stores.ts';
 import type { Sql } from '../storage/sql.ts';
-import { type Artifact, type Artifacts, BURIED_TTL, GRANT_BOUND, type StoredArtifact } from './grant-adapter.ts';
+import {
+  type Artifact,
+  type Artifacts,
+  artifactPurpose,
+  BURIED_TTL,
+  GRANT_BOUND,
+  type StoredArtifact,
+} from './artifact.ts';
+
+export const sealedArtifacts: SealedTable = {
+  table: 'oidc_artifact',
+  key: 'key',
+  columns: ['model'],
+  purpose: (key, model = '') => artifactPurpose(model, key),
+};
 
 interface Row {
   readonly model: string;
@@ -15,6 +30,9 @@ interface Row {
   readonly age: number | null;
   readonly grantKey: string | null;
   readonly grantSealed: Uint8Array | null;
+  readonly uid: string | null;
+  readonly sessionId: string | null;
+  readonly sessionSealed: Uint8Array | null;
 }
 
 const SWEEP_BATCH = 1000;
@@ -33,7 +51,10 @@ const FIND = {
 };
 const FIND_BOUND = {
   name: 'artifact_find_bound',
-  text: `select t.model, t.key, t.sealed, ${AGE}, g.key as "grantKey", g.sealed as "grantSealed" ${WITH_GRANT}
+  text: `select t.model, t.key, t.sealed, ${AGE}, g.key as "grantKey", g.sealed as "grantSealed",
+      t.session_key as uid, s.key as "sessionId", s.sealed as "sessionSealed" ${WITH_GRANT}
+    left join oidc_artifact s
+      on s.model = 'Session' and s.session_key = t.session_key and s.sealed is not null and s.expires_at > now()
     where t.key = $1 and ${IS_ALIVE} and ${GRANT_IS_ALIVE}`,
 };
 const FIND_SESSION = {
@@ -96,6 +117,32 @@ const CONSUME = {
   text: `update oidc_artifact set consumed_at = now()
     where key = $1 and consumed_at is null and sealed is not null and expires_at > now()`,
 };
+/** Who cannot use it saves nothing. The update locks the parent as PUT_BOUND does. @param count of what is saved */
+function exchangeStatement(count: number) {
+  const rows = Array.from({ length: count }, (_, index) => {
+    const [key, model, grant, session, sealed, ttl] = Array.from({ length: 6 }, (_unused, at) => 2 + index * 6 + at);
+    return `($${key}::text, $${model}::text, $${grant}::text, $${session}::text, $${sealed}::bytea, $${ttl}::float8)`;
+  });
+  return {
+    name: `artifact_exchange_${count}`,
+    text: `with used as (
+        update oidc_artifact set consumed_at = now()
+        where key = $1 and consumed_at is null and sealed is not null and expires_at > now() returning 1
+      ), saved as (
+        insert into oidc_artifact (key, model, grant_key, generation, session_key, sealed, expires_at)
+        select i.key, i.model, g.key, g.generation, i.session_key, i.sealed, now() + make_interval(secs => i.ttl)
+        from used cross join (values ${rows.join(', ')}) as i (key, model, grant_key, session_key, sealed, ttl)
+          join oidc_artifact g on g.key = i.grant_key and g.sealed is not null and g.expires_at > now()
+        on conflict (key) do update set grant_key = excluded.grant_key, generation = excluded.generation,
+          session_key = excluded.session_key, account_id = null, sealed = excluded.sealed, expires_at = excluded.expires_at
+        where oidc_artifact.sealed is not null
+        returning 1
+      )
+      select (select count(*)::int from used) as used, (select count(*)::int from saved) as saved`,
+  };
+}
+/** A refresh brings two. */
+const EXCHANGE = [1, 2].map((count) => exchangeStatement(count));
 const BURY_KEYS = {
   name: 'artifact_bury',
   text: `update oidc_artifact set ${BURY}, session_key = null
@@ -185,6 +232,21 @@ export class SqlArtifacts implements Artifacts {
     return count === 1;
   }
 
+  async exchange(key: string, artifacts: readonly Artifact[]): Promise<'saved' | 'dropped' | 'refused'> {
+    const statement = EXCHANGE[artifacts.length - 1];
+    if (!statement) {
+      if (!(await this.consume(key))) return 'refused';
+      const outcomes = await Promise.all(artifacts.map((artifact) => this.put(artifact)));
+      return outcomes.every((outcome) => outcome === 'saved') ? 'saved' : 'dropped';
+    }
+    const values = artifacts.flatMap(({ key: own, model, grantKey, sessionKey, sealed, ttl }) => {
+      return [own, model, grantKey ?? null, sessionKey ?? null, sealed, ttl];
+    });
+    const { rows } = await this.#sql.query<{ used: number; saved: number }>(statement, [key, ...values]);
+    if (rows[0]?.used !== 1) return 'refused';
+    return rows[0].saved === artifacts.length ? 'saved' : 'dropped';
+  }
+
   async bury(keys: readonly string[]): Promise<void> {
     await this.#sql.query(BURY_KEYS, [keys]);
   }
@@ -248,7 +310,8 @@ export class SqlArtifacts implements Artifacts {
 }
 
 function storedOf(row: Row): StoredArtifact {
-  const { model, key, sealed, age, grantKey, grantSealed } = row;
+  const { model, key, sealed, age, grantKey, grantSealed, uid, sessionId, sessionSealed } = row;
+  const session = sessionId && sessionSealed ? { model: 'Session', key: sessionId, sealed: sessionSealed } : undefined;
   return {
     model,
     key,
@@ -256,6 +319,7 @@ function storedOf(row: Row): StoredArtifact {
     // Told as an age, so that only the reader's clock counts.
     consumedAt: age === null ? undefined : Date.now() - age,
     grant: grantKey && grantSealed ? { model: 'Grant', key: grantKey, sealed: grantSealed } : undefined,
+    session: uid ? { key: uid, stored: session } : undefined,
   };
 }
 

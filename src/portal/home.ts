@@ -9,6 +9,7 @@ import type { Pages } from '../http/page.ts';
 import type { HomeModel } from '../http/page-model.ts';
 import { safeReturnPath } from '../http/return-path.ts';
 import type { Engine } from '../oidc/engine.ts';
+import { isSignedIn } from '../oidc/find-account.ts';
 
 const LANGUAGE_FORM = z.strictObject({ locale: z.string().max(35), return_to: z.string().max(2000).optional() });
 
@@ -25,7 +26,7 @@ export function homeRoutes(parts: {
   router.get('/', async (ctx) => {
     const session = await parts.engine.provider.Session.get(ctx);
     const found = session.accountId === undefined ? null : await parts.accounts.findBySubject(session.accountId);
-    const account = found?.status === 'active' ? found : null;
+    const account = found && isSignedIn(found, session.loginTs) ? found : null;
     const view = account
       ? { name: account.name ?? account.username ?? account.email ?? '', email: account.email }
       : null;

@@ -4,12 +4,20 @@ import type { Context } from 'koa';
 import inject from 'light-my-request';
 import * as client from 'openid-client';
 import type { AccountRow, Accounts } from '../account/accounts.ts';
+import type { Cause } from '../audit/audit.ts';
+import type { Acr } from '../credential/assurance.ts';
 import { type CookieNaming, ensureBrowserId, findBrowserId } from '../http/browser.ts';
+import { clientAddress, clientNetwork } from '../http/client-address.ts';
+import { requestId } from '../http/request-id.ts';
 import { safeReturnPath } from '../http/return-path.ts';
+import { reaches } from '../oidc/acr.ts';
+import type { BrowserSessions } from '../oidc/browser-sessions.ts';
 import type { Engine } from '../oidc/engine.ts';
+import { isSignedIn } from '../oidc/find-account.ts';
+import type { SignInPolicy } from '../oidc/sign-in-policy.ts';
 import type { OneTime } from '../storage/one-time.ts';
 
-const PORTAL_CLIENT_ID = 'latchkey-portal';
+export const PORTAL_CLIENT_ID = 'latchkey-portal';
 const TRANSACTION = 'portal-sign-in';
 /** Seconds. */
 const TRANSACTION_TTL = 3600;
@@ -35,7 +43,7 @@ interface Transaction {
 export interface Proof {
   /** Asks again even when somebody is signed in. */
   readonly isFresh: boolean;
-  readonly acr?: string;
+  readonly acr?: Acr;
 }
 
 export function portalClient(issuer: string): { readonly client_id: string; readonly [name: string]: unknown } {
@@ -52,23 +60,35 @@ export function portalClient(issuer: string): { readonly client_id: string; read
   };
 }
 
+/** The version of the terms that an account has not agreed to yet, if there is one. */
+type OwedTerms = (subject: string) => Promise<string | null>;
+
 export class PortalSessions {
   readonly #engine: Engine;
   readonly #accounts: Accounts;
+  readonly #browserSessions: BrowserSessions;
   readonly #oneTime: OneTime;
   readonly #naming: CookieNaming;
   readonly #issuer: string;
+  readonly #signInPolicy: SignInPolicy;
+  readonly #owedTerms: OwedTerms;
   #configuration: Promise<client.Configuration> | undefined;
 
   constructor(parts: {
     readonly engine: Engine;
     readonly accounts: Accounts;
+    readonly browserSessions: BrowserSessions;
     readonly oneTime: OneTime;
     readonly naming: CookieNaming;
     readonly issuer: string;
+    readonly signInPolicy: SignInPolicy;
+    readonly owedTerms: OwedTerms;
   }) {
+    this.#signInPolicy = parts.signInPolicy;
+    this.#owedTerms = parts.owedTerms;
     this.#engine = parts.engine;
     this.#accounts = parts.accounts;
+    this.#browserSessions = parts.browserSessions;
     this.#oneTime = parts.oneTime;
     this.#naming = parts.naming;
     this.#issuer = parts.issuer;
@@ -80,7 +100,13 @@ export class PortalSessions {
     const { accountId, uid, loginTs, amr, acr } = session;
     if (accountId === undefined || session.grantIdFor(PORTAL_CLIENT_ID) === undefined) return null;
     const account = await this.#accounts.findBySubject(accountId);
-    if (account?.status !== 'active') return null;
+    if (!account || !isSignedIn(account, loginTs)) return null;
+    // Nor one from before the terms of now: the way in asks for them.
+    if ((await this.#owedTerms(account.subject)) !== null) return null;
+    // A session from before the policy is none for the portal either.
+    if (!reaches(acr, await this.#signInPolicy.requiredAcr(account.id, PORTAL_CLIENT_ID))) return null;
+    const device = { address: clientAddress(ctx), userAgent: ctx.get('user-agent') };
+    this.#browserSessions.noteUse(uid, device, session.exp ?? 0);
     return { account, uid, authTime: loginTs ?? 0, amr: amr ?? [], acr: acr ?? '' };
   }
 
@@ -110,7 +136,7 @@ export class PortalSessions {
   }
 
   /**
-   * The way back from the engine. @returns where to go, or null when this browser did not start it, it was used, or the person said no
+   * The way back from the engine. @returns where to go, or null when this browser did not start it or it was used
    */
   async finish(ctx: Context): Promise<string | null> {
     const state = ctx.query['state'];
@@ -126,7 +152,9 @@ export class PortalSessions {
       const session = await this.#engine.provider.Session.get(ctx);
       return tokens.claims()?.sub === session.accountId ? transaction.returnPath : null;
     } catch (error) {
-      if (error instanceof client.AuthorizationResponseError || error instanceof client.ResponseBodyError) return null;
+      // Cancelled, or the proof could not be as strong as it has to be: nothing was changed.
+      if (error instanceof client.AuthorizationResponseError) return (await this.find(ctx)) === null ? '/' : '/account';
+      if (error instanceof client.ResponseBodyError) return null;
       throw error;
     }
   }
@@ -170,4 +198,14 @@ function bodyText(body: unknown): string {
   if (typeof body === 'string') return body;
   if (body instanceof URLSearchParams) return body.toString();
   throw new TypeError('a form was expected');
+}
+
+/** Who changes something in the portal, and from where: for the audit. */
+export function causeOf(ctx: Context, accountId: string): Cause {
+  const origin = {
+    network: clientNetwork(ctx),
+    userAgent: ctx.get('user-agent') || undefined,
+    requestId: requestId(ctx),
+  };
+  return { actor: { kind: 'account', id: accountId }, origin };
 }

@@ -1,5 +1,6 @@
 // The first administrator: by a link that works once and for an hour, never "whoever comes first". Whoever takes the one row of setup_state
 // wins; from then on the page is gone. Afterwards the same browser may register the first client, once.
+
 import Router, { type RouterContext } from '@koa/router';
 import { z } from 'zod';
 import type { Roles } from '../access/roles.ts';
@@ -9,6 +10,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { Clients } from '../client/clients.ts';
 import { clientSnippet } from '../client/snippet.ts';
 import type { Passwords } from '../credential/password.ts';
+import { passwordRules } from '../credential/password-rules.ts';
 import { AppError, Conflict, NotFound } from '../errors.ts';
 import { type CookieNaming, ensureBrowserId, findBrowserId } from '../http/browser.ts';
 import { clientNetwork } from '../http/client-address.ts';
@@ -116,7 +118,9 @@ async function submitSetup(ctx: RouterContext, parts: SetupParts): Promise<void>
   if (problem) fields['new_password'] = `password.problem.${problem}`;
   const typed = { email: form.email, name: form.name ?? '', username: form.username ?? '' };
   if (email === null || Object.keys(fields).length > 0) {
-    showStage(ctx, parts, { stage: 'form', ...typed, fields }, 422);
+    const password = { password: form.new_password, context: { email, username } };
+    const rules = passwordRules(parts.passwords, (key, values) => parts.pages.text(ctx, key, values), password);
+    showStage(ctx, parts, { stage: 'form', ...typed, rules, fields }, 422);
     return;
   }
   // Hashing takes its time: outside of the transaction.
@@ -214,7 +218,7 @@ function showStage(ctx: RouterContext, parts: SetupParts, stage: Stage, status =
     seenOrigin: seen,
     issuerMatches: seen === new URL(parts.issuer).origin,
     minLength: parts.passwords.minLength,
-    rules: parts.passwords.rules().map((rule) => parts.pages.text(ctx, `password.rule.${rule.key}`, rule.values)),
+    rules: passwordRules(parts.passwords, (key, values) => parts.pages.text(ctx, key, values)),
     firstClient: null,
     created: null,
     errors: { ...(Object.keys(fields).length > 0 ? { summary: 'form.problem' } : {}), fields },

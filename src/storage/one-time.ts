@@ -3,7 +3,15 @@
 import { hashToken, randomToken } from '../crypto/random.ts';
 import type { Seal } from '../crypto/seal.ts';
 import type { EntityManager } from './database.ts';
+import type { SealedTable } from './sealed-stores.ts';
 import type { Sql } from './sql.ts';
+
+export const sealedOneTimeValues: SealedTable = {
+  table: 'one_time_value',
+  key: 'hash',
+  columns: ['kind'],
+  purpose: (_hash, kind = '') => purposeOf(kind),
+};
 
 interface Stored {
   sealed: Uint8Array;
@@ -53,7 +61,7 @@ export class OneTime {
 
   /** The same with a value of the caller's, which must be random with at least 128 bits. */
   async putUnder(kind: string, value: string, content: object, options: PutOptions): Promise<void> {
-    const sealed = this.#seal.seal(`one-time:${kind}`, JSON.stringify(content));
+    const sealed = this.#seal.seal(purposeOf(kind), JSON.stringify(content));
     const row = [hashToken(kind, value), kind, options.subject ?? null, sealed, options.ttl];
     if (options.em) {
       await options.em.execute(
@@ -104,6 +112,10 @@ export class OneTime {
   }
 
   #open<T extends object>(kind: string, row: Stored | undefined): T | null {
-    return row ? (JSON.parse(this.#seal.openText(`one-time:${kind}`, row.sealed)) as T) : null;
+    return row ? (JSON.parse(this.#seal.openText(purposeOf(kind), row.sealed)) as T) : null;
   }
+}
+
+function purposeOf(kind: string): string {
+  return `one-time:${kind}`;
 }

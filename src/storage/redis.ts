@@ -38,6 +38,8 @@ const FAIL_FAST_AFTER_MS = 1000;
 const SILENCE_MS = 3000;
 const RECONNECT_CAP_MS = 500;
 const SLOTS_REFRESH_MS = 3000;
+/** Keys that Redis looks at in one step of a walk over all of them. */
+const SCAN_BATCH = 1000;
 /** Keys enough to meet every node of a Cluster of usual size. */
 const HEALTH_PROBES = 48;
 
@@ -141,6 +143,19 @@ export class RedisConnection {
       return true;
     } catch {
       return false;
+    }
+  }
+
+  /** The names of keys like this, without the prefix, in batches; what comes or goes meanwhile may be missed, and names may come twice. */
+  async *scan(pattern: string): AsyncIterable<readonly string[]> {
+    const match = this.keyPrefix.replace(/[*?[\]\\^]/g, '\\$&') + pattern;
+    for (const node of this.#masters()) {
+      let cursor = '0';
+      do {
+        const [next, names] = await this.run(() => node.scan(cursor, 'MATCH', match, 'COUNT', SCAN_BATCH));
+        cursor = next;
+        yield names.map((name) => name.slice(this.keyPrefix.length));
+      } while (cursor !== '0');
     }
   }
 

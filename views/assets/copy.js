@@ -1,4 +1,4 @@
-// Copies the text of the element that a button names, and says so.
+// Copies the text of the element that a button names, and says so; prints where a button offers that.
 const announcement = document.createElement('p');
 announcement.className = 'visually-hidden';
 announcement.setAttribute('role', 'status');
@@ -19,4 +19,9 @@ for (const button of document.querySelectorAll('[data-copy]')) {
       announcement.textContent = '';
     }, 2500);
   });
+}
+
+for (const button of document.querySelectorAll('[data-print]')) {
+  button.hidden = false;
+  button.addEventListener('click', () => window.print());
 }

@@ -1,0 +1,75 @@
+// What the page about the person shows, in all its stages. It changes nothing.
+import type { RouterContext } from '@koa/router';
+import type { Accounts } from '../account/accounts.ts';
+import type { EmailChanges } from '../account/email-changes.ts';
+import type { Audit, Cause } from '../audit/audit.ts';
+import type { MailedSecrets } from '../credential/mailed-secret.ts';
+import type { CookieNaming } from '../http/browser.ts';
+import { clientNetwork } from '../http/client-address.ts';
+import type { Pages } from '../http/page.ts';
+import type { ProfileModel } from '../http/page-model.ts';
+import { requestId } from '../http/request-id.ts';
+import type { Notifications } from '../notification/notifications.ts';
+import type { Database } from '../storage/database.ts';
+import type { FreshProofParts } from './fresh-proof.ts';
+import type { PortalSession } from './portal-session.ts';
+
+export const PROFILE = '/account/profile';
+
+export interface ProfileParts extends FreshProofParts {
+  readonly accounts: Accounts;
+  readonly emailChanges: EmailChanges;
+  readonly mailed: MailedSecrets;
+  readonly notifications: Notifications;
+  readonly audit: Audit;
+  readonly database: Database;
+  readonly pages: Pages;
+  readonly naming: CookieNaming;
+  /** Tags of the languages that a person can choose. */
+  readonly languages: readonly { readonly tag: string; readonly name: string }[];
+}
+
+export async function showProfile(
+  ctx: RouterContext,
+  parts: ProfileParts,
+  session: PortalSession,
+  state: Partial<ProfileModel> = {},
+  status = 200,
+): Promise<void> {
+  const { account } = session;
+  const pending = await parts.emailChanges.findPending(account.id);
+  const model: ProfileModel = {
+    stage: 'overview',
+    name: account.name ?? '',
+    locale: account.locale ?? '',
+    languages: parts.languages,
+    email: account.email,
+    username: account.username,
+    pendingEmail: pending?.newEmail ?? null,
+    typedEmail: '',
+    code: null,
+    changed: ctx.query['changed'] === 'profile' || ctx.query['changed'] === 'email' ? ctx.query['changed'] : null,
+    errors: { fields: {} },
+    ...state,
+  };
+  parts.pages.show(ctx, 'account-profile', model, {
+    status,
+    accountLocale: account.locale,
+    account: { name: account.name ?? account.username ?? account.email ?? '', email: account.email },
+  });
+}
+
+export function toProfile(ctx: RouterContext, changed?: 'profile' | 'email'): void {
+  ctx.status = 303;
+  ctx.redirect(changed === undefined ? PROFILE : `${PROFILE}?changed=${changed}`);
+}
+
+/** By the person themselves. */
+export function ownCause(ctx: RouterContext, accountId: string): Cause {
+  const origin = {
+    network: clientNetwork(ctx),
+    userAgent: ctx.get('user-agent') || undefined,
+    requestId: requestId(ctx),
+  };
+  return { actor: { kind: 'account', id: accountId }, origin };
+}

@@ -1,0 +1,45 @@
+// The page about the person: name and language. Its other half, the e-mail address, has a file of its own.
+import Router, { type RouterContext } from '@koa/router';
+import { z } from 'zod';
+import { csrfField, formBody, parseForm } from '../http/form.ts';
+import { emailChangeRoutes } from './email-change.ts';
+import { portalDoors } from './fresh-proof.ts';
+import type { PortalSession } from './portal-session.ts';
+import { ownCause, PROFILE, type ProfileParts, showProfile, toProfile } from './profile-page.ts';
+
+const FORM = z.strictObject({ name: z.string().max(1000), locale: z.string().max(35) });
+const LONGEST_NAME = 255;
+
+export function profileRoutes(parts: ProfileParts): Router {
+  const router = new Router();
+  const { seen } = portalDoors(parts, PROFILE);
+  router.get(
+    PROFILE,
+    seen((ctx, session) => showProfile(ctx, parts, session)),
+  );
+  const save = seen((ctx, session) => submitProfile(ctx, parts, session));
+  router.post(PROFILE, formBody(), async (ctx) => {
+    parts.csrf.check(ctx, csrfField(ctx));
+    await save(ctx);
+  });
+  router.use(emailChangeRoutes(parts).routes());
+  return router;
+}
+
+async function submitProfile(ctx: RouterContext, parts: ProfileParts, session: PortalSession): Promise<void> {
+  const form = parseForm(ctx, FORM);
+  const name = form.name.trim();
+  const locale = parts.languages.find(({ tag }) => tag === form.locale)?.tag ?? null;
+  if (name.length > LONGEST_NAME) {
+    const errors = { summary: 'form.problem', fields: { name: 'register.problem.name' } };
+    await showProfile(ctx, parts, session, { name: form.name, locale: form.locale, errors }, 422);
+    return;
+  }
+  const { account } = session;
+  await parts.accounts.updateProfile(
+    account.id,
+    { name: name === '' ? null : name, locale },
+    ownCause(ctx, account.id),
+  );
+  toProfile(ctx, 'profile');
+}

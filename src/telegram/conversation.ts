@@ -1,0 +1,233 @@
+// What the bot says. It listens in private chats only, to one person at a limited pace, and owns nothing: it calls the same functions as the
+// pages. Texts are plain, so nothing that somebody typed is ever markup.
+import { Composer, type Context, InlineKeyboard } from 'grammy';
+import type { AccountRow } from '../account/accounts.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Locales, Translate } from '../http/locale.ts';
+import type { ApprovalQuestion, Approvals, AskedApproval } from './approvals.ts';
+import type { Chats } from './chats.ts';
+import type { Pace } from './pace.ts';
+import type { TelegramPerson } from './signed-data.ts';
+
+export interface ConversationParts {
+  readonly approvals: Approvals;
+  readonly chats: Chats;
+  readonly locales: Locales;
+  readonly audit: Audit;
+  readonly pace: Pace;
+  readonly productName: string;
+  readonly issuer: string;
+  /** The account that this Telegram account is linked to. */
+  findAccount(telegramId: string): Promise<AccountRow | null>;
+  /** Where an account is signed in, the last used first. */
+  listSessions(account: AccountRow): Promise<readonly SessionLine[]>;
+  /** @returns false when the account has no such session */
+  endSession(account: AccountRow, id: string): Promise<boolean>;
+  /** An address that signs this person in once, within two minutes, after one press there. */
+  createLoginUrl(person: TelegramPerson): Promise<string>;
+}
+
+export interface SessionLine {
+  readonly id: string;
+  readonly browser: string | null;
+  readonly system: string | null;
+  /** Milliseconds since 1970. */
+  readonly lastUsedAt: number;
+}
+
+/** More have no place in a message; the account portal shows all. */
+const MOST_SESSIONS = 8;
+
+const HANDLE = /^[A-Za-z0-9_-]{43}$/;
+/** `a:<approval>:<number>` or `a:<approval>:no`; `l:<language>`. */
+const ANSWER = /^a:([0-9a-f-]{36}):(\d{2}|no)$/;
+/** `s:<session>`. */
+const SESSION = /^s:([0-9a-f-]{36})$/;
+const LANGUAGE = /^l:([A-Za-z-]{2,20})$/;
+
+type Member = 'member' | 'kicked';
+
+/** The handlers, in the order in which an update meets them. */
+export function createConversation(parts: ConversationParts): Composer<Context> {
+  const all = new Composer<Context>();
+  all.on('my_chat_member', async (ctx) => {
+    if (ctx.chat.type !== 'private') return;
+    if ((ctx.myChatMember.new_chat_member.status as Member) === 'kicked') await parts.chats.leave(String(ctx.chat.id));
+  });
+  const chat = all.filter((ctx) => isPrivate(ctx) && parts.pace.allows(String(ctx.from?.id)));
+  chat.command('start', (ctx) => start(ctx, parts));
+  chat.command('help', (ctx) => say(ctx, parts, 'bot.help'));
+  chat.command('language', (ctx) => offerLanguages(ctx, parts));
+  chat.command('stop', async (ctx) => {
+    await say(ctx, parts, 'bot.stopped');
+    await parts.chats.leave(String(ctx.chat.id));
+  });
+  chat.callbackQuery(ANSWER, (ctx) => answer(ctx, parts, ctx.match[1] ?? '', ctx.match[2] ?? 'no'));
+  chat.command('login', (ctx) => login(ctx, parts));
+  chat.command('sessions', (ctx) => showSessions(ctx, parts));
+  chat.callbackQuery(SESSION, (ctx) => endSession(ctx, parts, ctx.match[1] ?? ''));
+  chat.callbackQuery(LANGUAGE, (ctx) => chooseLanguage(ctx, parts, ctx.match[1] ?? ''));
+  // Every press has to be answered, or the button keeps turning.
+  chat.on('callback_query', (ctx) => ctx.answerCallbackQuery());
+  chat.on('message', (ctx) => say(ctx, parts, 'bot.help'));
+  return all;
+}
+
+/** A person in a private chat with the bot: no group, no channel, no bot, nothing that was forwarded or sent through another bot. */
+function isPrivate(ctx: Context): boolean {
+  if (ctx.from === undefined || ctx.from.is_bot) return false;
+  const message = ctx.message ?? ctx.callbackQuery?.message;
+  if (message?.chat.type !== 'private' || message.chat.id !== ctx.from.id) return false;
+  return ctx.message?.forward_origin === undefined && ctx.message?.via_bot === undefined;
+}
+
+function personOf(ctx: Context): TelegramPerson {
+  const { from } = ctx;
+  return {
+    id: String(from?.id),
+    username: from?.username ?? null,
+    firstName: from?.first_name ?? null,
+    lastName: from?.last_name ?? null,
+    picture: null,
+    locale: from?.language_code ?? null,
+  };
+}
+
+async function start(ctx: Context, parts: ConversationParts): Promise<void> {
+  const person = personOf(ctx);
+  await parts.chats.meet(person.id, person.locale);
+  const payload = typeof ctx.match === 'string' ? ctx.match : '';
+  if (payload === '') {
+    await say(ctx, parts, 'bot.welcome');
+    return;
+  }
+  const asked = HANDLE.test(payload) ? await parts.approvals.claim(payload, person) : null;
+  if (asked === null) {
+    await say(ctx, parts, 'bot.link_used');
+    return;
+  }
+  const { text, keyboard } = questionText(await translator(ctx, parts), parts, asked);
+  await ctx.reply(text, { reply_markup: keyboard });
+}
+
+/** What is asked, by whom and from where, and the numbers to choose from. */
+export function questionText(
+  t: Translate,
+  parts: Pick<ConversationParts, 'productName' | 'issuer'>,
+  asked: AskedApproval,
+): { readonly text: string; readonly keyboard: InlineKeyboard } {
+  const { question, id, choices } = asked;
+  const unknown = t('bot.unknown');
+  const lines = [
+    t(`bot.ask.${question.purpose}`, { app: question.client ?? parts.productName, host: new URL(parts.issuer).host }),
+    '',
+    t('bot.ask.browser', { browser: browserText(t, question) }),
+    t('bot.ask.network', { network: question.network, place: question.place ?? unknown }),
+    t('bot.ask.time', { time: minuteOf(asked.askedAt) }),
+    '',
+    t('bot.ask.choose'),
+  ];
+  const keyboard = new InlineKeyboard();
+  for (const choice of choices) keyboard.text(choice, `a:${id}:${choice}`);
+  keyboard.row().text(t('bot.ask.deny'), `a:${id}:no`);
+  return { text: lines.join('\n'), keyboard };
+}
+
+function browserText(t: Translate, { browser, system }: Pick<ApprovalQuestion, 'browser' | 'system'>): string {
+  if (browser === null && system === null) return t('bot.unknown');
+  return browser !== null && system !== null
+    ? t('bot.ask.browser_on', { browser, system })
+    : (browser ?? system ?? t('bot.unknown'));
+}
+
+async function answer(ctx: Context, parts: ConversationParts, id: string, choice: string): Promise<void> {
+  const telegramId = String(ctx.from?.id);
+  const t = await translator(ctx, parts);
+  const decided = await parts.approvals.decide(id, telegramId, choice === 'no' ? null : choice);
+  if (decided !== null) await record(ctx, parts, decided.isApproved, choice);
+  const key = decided === null ? 'bot.link_used' : decided.isApproved ? 'bot.approved' : 'bot.denied';
+  await ctx.answerCallbackQuery();
+  await ctx.editMessageText(t(key));
+}
+
+async function record(ctx: Context, parts: ConversationParts, isApproved: boolean, choice: string): Promise<void> {
+  const account = await parts.findAccount(String(ctx.from?.id));
+  await parts.audit.record({
+    actor: account ? { kind: 'account', id: account.id } : { kind: 'anonymous' },
+    action: 'telegram.approve',
+    ...(account ? { target: { kind: 'account', id: account.id } } : {}),
+    result: isApproved ? 'success' : 'failure',
+    ...(isApproved ? {} : { reason: choice === 'no' ? 'denied' : 'wrong-number' }),
+  });
+}
+
+async function login(ctx: Context, parts: ConversationParts): Promise<void> {
+  const t = await translator(ctx, parts);
+  const url = await parts.createLoginUrl(personOf(ctx));
+  await ctx.reply(t('bot.login', { host: new URL(parts.issuer).host }), {
+    reply_markup: new InlineKeyboard().url(t('bot.login_open'), url),
+  });
+}
+
+async function showSessions(ctx: Context, parts: ConversationParts): Promise<void> {
+  const { text, keyboard } = await sessionsText(ctx, parts);
+  await ctx.reply(text, { reply_markup: keyboard });
+}
+
+/** Of the account of whoever presses, whatever message the button is in. */
+async function endSession(ctx: Context, parts: ConversationParts, id: string): Promise<void> {
+  const account = await parts.findAccount(String(ctx.from?.id));
+  const isEnded = account !== null && (await parts.endSession(account, id));
+  await ctx.answerCallbackQuery();
+  // Telegram refuses an edit that changes nothing.
+  if (!isEnded) return;
+  const { text, keyboard } = await sessionsText(ctx, parts);
+  await ctx.editMessageText(text, { reply_markup: keyboard });
+}
+
+async function sessionsText(ctx: Context, parts: ConversationParts) {
+  const t = await translator(ctx, parts);
+  const host = new URL(parts.issuer).host;
+  const account = await parts.findAccount(String(ctx.from?.id));
+  const sessions = account === null ? [] : await parts.listSessions(account);
+  const keyboard = new InlineKeyboard();
+  if (account === null) return { text: t('bot.no_account', { host }), keyboard };
+  if (sessions.length === 0) return { text: t('bot.sessions_none', { host }), keyboard };
+  const shown = sessions.slice(0, MOST_SESSIONS);
+  const lines = shown.map((one, index) => {
+    keyboard.text(t('bot.sessions_end', { number: index + 1 }), `s:${one.id}`).row();
+    return t('bot.sessions_line', { number: index + 1, browser: browserText(t, one), time: minuteOf(one.lastUsedAt) });
+  });
+  return { text: [t('bot.sessions', { host }), '', ...lines].join('\n'), keyboard };
+}
+
+function minuteOf(time: Date | number): string {
+  return `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+async function offerLanguages(ctx: Context, parts: ConversationParts): Promise<void> {
+  const keyboard = new InlineKeyboard();
+  for (const { tag, name } of parts.locales.available) keyboard.text(name, `l:${tag}`).row();
+  await ctx.reply((await translator(ctx, parts))('bot.language'), { reply_markup: keyboard });
+}
+
+async function chooseLanguage(ctx: Context, parts: ConversationParts, tag: string): Promise<void> {
+  await ctx.answerCallbackQuery();
+  if (!parts.locales.available.some((one) => one.tag === tag)) return;
+  await parts.chats.meet(String(ctx.from?.id), tag);
+  await parts.chats.setLocale(String(ctx.from?.id), tag);
+  await ctx.editMessageText(parts.locales.t(tag)('bot.language_set'));
+}
+
+async function say(ctx: Context, parts: ConversationParts, key: string): Promise<void> {
+  const host = new URL(parts.issuer).host;
+  await ctx.reply((await translator(ctx, parts))(key, { product: parts.productName, host }));
+}
+
+/** The account's language, else what was chosen in the bot, else what Telegram's app speaks. */
+async function translator(ctx: Context, parts: ConversationParts): Promise<Translate> {
+  const telegramId = String(ctx.from?.id);
+  const [account, chat] = [await parts.findAccount(telegramId), await parts.chats.find(telegramId)];
+  const wishes = [account?.locale, chat?.locale, ctx.from?.language_code].filter((one) => typeof one === 'string');
+  return parts.locales.t(parts.locales.pick({ uiLocales: wishes.join(' ') }));
+}
