@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { packagesMissing } from './support/foreign-program.ts';
 
 const RUNNER = join(import.meta.dirname, 'run.ts');
 const folders: string[] = [];
@@ -75,6 +76,19 @@ describe('the test runner', () => {
     const { code, lastLine } = runTests([folder], { TEST_SKIPS: 'refuse' });
     assert.equal(lastLine, '1 passed, 0 failed, 1 skipped');
     assert.equal(code, 1);
+  });
+
+  it("forgives there that a client of Debian's is missing, where none can be had, and nothing else", () => {
+    const reason = packagesMissing('latchkey-no-such-package') ?? '';
+    const skipped = `it('one', { skip: ${JSON.stringify(reason)} }, () => {});`;
+    const settings = { TEST_SKIPS: 'refuse', TEST_DEBIAN: 'absent' };
+    const folder = folderWith({ 'a.test.ts': `${PASSES} ${skipped}` });
+    assert.equal(runTests([folder], { TEST_SKIPS: 'refuse', TEST_DEBIAN: '' }).code, 1);
+    const { code, output } = runTests([folder], settings);
+    assert.equal(code, 0);
+    assert.match(output, /latchkey-no-such-package\n.*: one\n/);
+    const other = folderWith({ 'a.test.ts': `${PASSES} ${skipped} it('two', { skip: 'no server' }, () => {});` });
+    assert.equal(runTests([other], settings).code, 1);
   });
 
   const failing: Readonly<Record<string, string>> = {

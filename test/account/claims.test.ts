@@ -27,6 +27,8 @@ const EMPTY: AccountRow = {
   address: null,
   updatedAt: 1_700_000_000,
   credentialVersion: 1,
+  signedOutAt: null,
+  termsVersion: null,
 };
 const FULL: AccountRow = {
   ...EMPTY,
@@ -55,7 +57,8 @@ describe('the claims of an account', () => {
     const wanted = Object.values(CLAIMS_BY_SCOPE).flat().toSorted();
     // These tell of the sign-in and come from the engine.
     const ofTheSignIn = ['acr', 'amr', 'auth_time'];
-    assert.deepEqual([...Object.keys(standardClaims(FULL)), ...ofTheSignIn].toSorted(), wanted);
+    const ofTheRoles = ['roles', 'permissions'];
+    assert.deepEqual([...Object.keys(standardClaims(FULL)), ...ofTheSignIn, ...ofTheRoles].toSorted(), wanted);
   });
 
   it('leave out what has no value', () => {

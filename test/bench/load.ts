@@ -8,7 +8,13 @@ const FORM = 'application/x-www-form-urlencoded';
 const VERIFIER = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk';
 const CHALLENGE = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
 
+export interface Limit {
+  readonly most: number;
+  readonly ms: number;
+}
+
 export interface Measured {
+  readonly done: number;
   readonly perSecond: number;
   /** Milliseconds. */
   readonly p50: number;
@@ -37,14 +43,18 @@ export class Load {
     return this.#pool.close();
   }
 
-  /** Repeats `work` on each of `parallel` lanes until `count` are done. @throws when one of them fails: a fast error is no result */
-  async measure(parallel: number, count: number, work: (lane: number) => Promise<void>): Promise<Measured> {
+  /**
+   * Repeats `work` on each of `parallel` lanes until `limit.most` are done or `limit.ms` milliseconds are over.
+   * @throws when one of them fails: a fast error is no result
+   */
+  async measure(parallel: number, limit: Limit, work: (lane: number) => Promise<void>): Promise<Measured> {
     const times: number[] = [];
-    let left = count;
+    let left = limit.most;
     const startedAt = performance.now();
+    const isOver = (): boolean => left <= 0 || performance.now() - startedAt > limit.ms;
     await Promise.all(
       Array.from({ length: parallel }, async (_, lane) => {
-        while (left > 0) {
+        while (!isOver()) {
           left -= 1;
           const begun = performance.now();
           await work(lane);
@@ -53,9 +63,9 @@ export class Load {
       }),
     );
     const seconds = (performance.now() - startedAt) / 1000;
-    times.sort((a, b) => a - b);
+    times.sort((one, other) => one - other);
     const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
-    return { perSecond: count / seconds, p50: at(0.5), p99: at(0.99) };
+    return { done: times.length, perSecond: times.length / seconds, p50: at(0.5), p99: at(0.99) };
   }
 
   async discovery(): Promise<void> {

@@ -1,15 +1,19 @@
 // One server under load, in a process of its own: the bare engine with its in-memory adapter, or the whole of Latchkey. Both get the same client
 // and the same kind of signed-in session, and tell the parent when they are ready.
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { Session as Inspector } from 'node:inspector/promises';
 import type { AddressInfo } from 'node:net';
 import Keygrip from 'keygrip';
 import Provider from 'oidc-provider';
 import { loadSettings } from '../../config/settings.ts';
 import { createApp } from '../../src/app.ts';
 import { createLog } from '../../src/log.ts';
+import { CookieKeys } from '../../src/oidc/cookie-keys.ts';
 import { makeSigningKeys } from '../../src/oidc/keys.ts';
 import { startServer } from '../../src/server.ts';
 import { createMemoryAdapter } from './memory-adapter.ts';
+import { fillSql } from './stored-grants.ts';
 
 export const CLIENT_ID = 'bench';
 export const REDIRECT_URI = 'http://127.0.0.1:9/callback';
@@ -17,6 +21,8 @@ export const PASSWORD = 'a password for the benchmark';
 export const SIGN_IN_NAME = 'bench@example.com';
 /** Refresh tokens that are made, and so the most lanes a measurement can have. */
 export const LANES = 64;
+/** Password hashes whose cost is averaged. */
+const HASHES = 20;
 const SCOPE = 'openid profile email offline_access';
 
 /** What the parent needs to know to put load on it. */
@@ -32,11 +38,17 @@ export interface Ready {
 export interface TargetOptions {
   readonly kind: 'bare' | 'latchkey';
   readonly env: Readonly<Record<string, string>>;
-  /** Grants that are stored before the load begins. */
-  readonly stored: number;
 }
 
-async function startBare(stored: number): Promise<Ready> {
+/** What it can be asked once it is ready. */
+type Question =
+  | 'cpu'
+  | 'hash'
+  | 'profile'
+  | { readonly profile: string }
+  | { readonly fill: readonly [number, number] };
+
+async function startBare(): Promise<Ready> {
   const cookieKeys = ['bench cookie key'];
   const clientSecret = 'a secret for the benchmark only, 43 chars ok';
   const server = createServer();
@@ -58,7 +70,7 @@ async function startBare(stored: number): Promise<Ready> {
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
-      introspection: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: () => true },
       revocation: { enabled: true },
     },
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id, name: 'Bench', email: SIGN_IN_NAME }) }),
@@ -78,10 +90,17 @@ async function startBare(stored: number): Promise<Ready> {
     },
   });
   server.on('request', provider.callback());
-  return { origin, clientSecret, ...(await prepare(provider, 'bench-account', cookieKeys, '_session', stored)) };
+  return {
+    origin,
+    clientSecret,
+    ...(await prepare(provider, 'bench-account', new Keygrip(cookieKeys), '_session')),
+  };
 }
 
-async function startLatchkey(env: Readonly<Record<string, string>>, stored: number): Promise<Ready> {
+let hashOnce: () => Promise<unknown> = async () => undefined;
+let fill: (from: number, to: number) => Promise<void> = async () => undefined;
+
+async function startLatchkey(env: Readonly<Record<string, string>>): Promise<Ready> {
   const loaded = loadSettings({ env, cwd: env['LATCHKEY_DATA_DIR'] ?? '.' });
   const app = await createApp(loaded, createLog('error'), { migrate: true });
   await app.prepare();
@@ -102,24 +121,27 @@ async function startLatchkey(env: Readonly<Record<string, string>>, stored: numb
     await app.passwords.set(em, created.id, hash);
     return created;
   });
+  hashOnce = () => app.passwords.hash(PASSWORD);
+  fill = async (from, to) => {
+    await fillSql(app.database.sql, from, to);
+    await app.database.sql.query({ name: '', text: 'analyze oidc_artifact' });
+  };
   const { provider } = app.engine;
   const prepared = await prepare(
     provider,
     account.subject,
-    await app.keys.listCookieKeys(),
+    new CookieKeys(await app.keys.listCookieKeys()),
     'latchkey_session',
-    stored,
   );
   return { origin: loaded.settings.issuer, clientSecret: secret, ...prepared };
 }
 
-/** A session with a consented client, refresh tokens, and as many other grants as asked for: what the pages would leave behind. */
+/** A session with a consented client and refresh tokens: what the pages would leave behind. */
 async function prepare(
   provider: Provider,
   accountId: string,
-  cookieKeys: readonly string[],
+  cookieKeys: Pick<Keygrip, 'sign'>,
   cookieName: string,
-  stored: number,
 ): Promise<Pick<Ready, 'cookie' | 'refreshTokens'>> {
   const client = await provider.Client.find(CLIENT_ID);
   const newGrant = async (): Promise<string> => {
@@ -138,26 +160,49 @@ async function prepare(
     };
     return new provider.RefreshToken({ ...fields, iiat: Math.floor(Date.now() / 1000), rotations: 0 } as never).save();
   };
-  for (let done = 0; done < stored; done += 200) {
-    await Promise.all(Array.from({ length: Math.min(200, stored - done) }, newRefreshToken));
-  }
   const session = new provider.Session();
   session.loginAccount({ accountId, amr: ['pwd'], acr: 'urn:latchkey:aal1' });
   session.ensureClientContainer(CLIENT_ID);
   session.grantIdFor(CLIENT_ID, await newGrant());
   await session.save(86_400);
   const pair = `${cookieName}=${session.jti}`;
-  const cookie = `${pair}; ${cookieName}.sig=${new Keygrip([...cookieKeys]).sign(pair)}`;
+  const cookie = `${pair}; ${cookieName}.sig=${cookieKeys.sign(pair)}`;
   return { cookie, refreshTokens: await Promise.all(Array.from({ length: LANES }, newRefreshToken)) };
+}
+
+const inspector = new Inspector();
+
+async function answer(question: Question): Promise<unknown> {
+  if (question === 'cpu') return process.cpuUsage();
+  if (question === 'hash') {
+    // The first one has costs of its own.
+    await hashOnce();
+    const before = process.cpuUsage();
+    for (let count = 0; count < HASHES; count += 1) await hashOnce();
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1000 / HASHES;
+  }
+  if (question === 'profile') {
+    inspector.connect();
+    await inspector.post('Profiler.enable');
+    await inspector.post('Profiler.setSamplingInterval', { interval: 200 });
+    await inspector.post('Profiler.start');
+  } else if ('profile' in question) {
+    const { profile } = await inspector.post('Profiler.stop');
+    inspector.disconnect();
+    writeFileSync(question.profile, JSON.stringify(profile));
+  } else {
+    await fill(...question.fill);
+  }
+  return 'done';
 }
 
 if (process.send) {
   process.once('message', (options: TargetOptions) => {
-    const { kind, env, stored } = options;
-    const starting = kind === 'bare' ? startBare(stored) : startLatchkey(env, stored);
-    void starting.then((ready) => process.send?.(ready));
+    void (options.kind === 'bare' ? startBare() : startLatchkey(options.env)).then((ready) => {
+      process.on('message', (question: Question) => void answer(question).then((told) => process.send?.(told)));
+      process.send?.(ready);
+    });
   });
-  process.on('message', (message: unknown) => {
-    if (message === 'usage') process.send?.({ cpu: process.cpuUsage(), rss: process.memoryUsage.rss() });
-  });
+  process.once('disconnect', () => process.exit());
 }

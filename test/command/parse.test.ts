@@ -39,7 +39,17 @@ describe('the grammar of the command line', () => {
       'client rotate-secret c',
       'client rotate-secret c --overlap 3600',
       'client delete c',
+      'account add-role a support',
+      'account remove-role a support',
+      'invitation create --email a@example.com --role viewer',
+      'invitation list',
       'keys list',
+      'keys rotate',
+      'keys retire k --force',
+      'keys reseal',
+      'audit list --account a --action session. --result failure --from 2026-01-01 --to 2026-02-01 --limit 5',
+      'audit export --format jsonl',
+      'audit verify',
     ]) {
       const found = task(...command.split(' '), '--json');
       assert.equal(found.kind, 'storage', command);
@@ -54,11 +64,21 @@ describe('the grammar of the command line', () => {
     const { exitCode, stdout, stderr } = printed('--help');
     assert.equal(exitCode, 0);
     assert.equal(stderr, '');
-    for (const name of ['serve', 'migrate', 'setup-link', 'account', 'client', 'keys', 'config']) {
+    for (const name of [
+      'serve',
+      'migrate',
+      'setup-link',
+      'account',
+      'client',
+      'invitation',
+      'keys',
+      'audit',
+      'config',
+    ]) {
       assert.match(stdout, new RegExp(`^  ${name} `, 'm'));
     }
     assert.doesNotMatch(stdout, /backup|restore|doctor|healthcheck/);
-    assert.doesNotMatch(printed('keys', '--help').stdout, /rotate|retire/);
+    assert.doesNotMatch(printed('keys', '--help').stdout, /delete|create/);
   });
 
   it('answers help and version as done', () => {
@@ -83,7 +103,7 @@ describe('wrong usage', () => {
   for (const argv of [
     ['frobnicate'],
     ['backup', 'x'],
-    ['keys', 'rotate'],
+    ['keys', 'delete'],
     ['account'],
     ['account', 'frobnicate'],
     ['account', 'create'],

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import {
@@ -9,7 +10,10 @@ import {
 } from '../../config/declarations.ts';
 import { folder } from './loading.ts';
 
-const PEM = '-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n-----END PRIVATE KEY-----';
+const keyText = (key: KeyObject, type: 'pkcs8' | 'sec1' = 'pkcs8') =>
+  key.export({ type, format: 'pem' }).toString().trimEnd();
+const EC_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+const PEM = keyText(EC_KEY);
 
 function read(yaml: string, cwd = '/nonexistent'): DeclarationReading {
   const entries = Object.entries(parse(yaml) as Record<DeclarationName, unknown>) as [DeclarationName, unknown][];
@@ -93,11 +97,62 @@ describe('clients', () => {
 });
 
 describe('upstreams', () => {
+  const apple = (privateKey: string, ids = 'teamId: ABCDE12345, keyId: FGHIJ67890') =>
+    `{ id: a, kind: apple, clientId: c, ${ids}, privateKey: ${JSON.stringify(privateKey)} }`;
+  const wrongKey = 'must be a private key for ES256 in PEM: the .p8 file that Apple offers for download, as it is';
+
+  test('of Apple have a key that can sign, however its lines end', () => {
+    for (const key of [PEM, `${PEM}\n`, PEM.replaceAll('\n', '\r\n'), keyText(EC_KEY, 'sec1')])
+      assert.deepEqual(problems(`upstreams: [${apple(key)}]`), []);
+  });
+
+  for (const [what, key] of [
+    ['no PEM', 'nonsense'],
+    ['PEM around something else', '-----BEGIN PRIVATE KEY-----\nbm90IGEga2V5\n-----END PRIVATE KEY-----'],
+    ['one that lost its end', PEM.slice(0, 100)],
+    ['one on a single line', PEM.replaceAll('\n', '\\n')],
+    ['of RSA', keyText(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)],
+    ['of another curve', keyText(generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey)],
+    ['public', createPublicKey(EC_KEY).export({ type: 'spki', format: 'pem' }).toString()],
+  ] as const) {
+    test(`of Apple are refused with a key that is ${what}, and nothing of it is said`, (context) => {
+      assert.deepEqual(problems(`upstreams: [${apple(key)}]`), [`upstreams[0].privateKey: ${wrongKey}`]);
+      const yaml =
+        'upstreams: [{ id: a, kind: apple, clientId: c, teamId: ABCDE12345, keyId: FGHIJ67890, privateKeyFile: k }]';
+      assert.deepEqual(problems(yaml, folder(context, { k: key })), [`upstreams[0].privateKeyFile: ${wrongKey}`]);
+    });
+  }
+
+  test('that are wrong in several ways are told of all at once', () => {
+    const needed = 'is missing; it must be';
+    const ids = '10 capital letters and digits, such as ABCDE12345';
+    assert.deepEqual(
+      problems(`upstreams:
+        - { id: a, kind: apple, clientId: c, keyId: short, privateKey: x }
+        - { id: m, kind: microsoft, clientId: c, clientSecret: s }
+        - { id: d, kind: discord, clientId: 112233445566778899, clientSecret: s }`),
+      [
+        `upstreams[0].teamId: ${needed} ${ids}`,
+        `upstreams[0].keyId: must be ${ids}`,
+        `upstreams[1].tenant: ${needed} a tenant id or domain`,
+        'upstreams[2].clientId: must be text of 1 to 300 characters without control characters',
+      ],
+    );
+    assert.deepEqual(
+      problems(`upstreams: [${apple('x')}, { id: x, kind: x, clientId: c }, { id: g, kind: google, clientId: c }]`),
+      [
+        `upstreams[0].privateKey: ${wrongKey}`,
+        'upstreams[1].clientSecret: is missing',
+        'upstreams[2].clientSecret: is missing',
+      ],
+    );
+  });
+
   test('of every kind are taken, in their order, with their secrets apart', () => {
     const reading = read(`upstreams:
       - { id: g, kind: google, clientId: c, clientSecret: s1 }
-      - { id: a, kind: apple, clientId: c, teamId: T, keyId: K, privateKey: ${JSON.stringify(PEM)} }
-      - { id: h, kind: github, clientId: c, clientSecret: s2, endpoints: { api: https://ghe.example/api } }
+      - { id: a, kind: apple, clientId: c, teamId: ABCDE12345, keyId: FGHIJ67890, privateKey: ${JSON.stringify(PEM)} }
+      - { id: h, kind: github, clientId: c, clientSecret: s2, endpoints: { authorization: https://ghe.example/login/oauth/authorize, token: https://ghe.example/login/oauth/access_token, api: https://ghe.example/api/v3 } }
       - { id: m, kind: microsoft, clientId: c, clientSecret: s3, tenant: common }
       - { id: d, kind: discord, clientId: c, clientSecret: s4, scopes: [identify], label: Chat }
       - { id: x, kind: x, clientId: c, clientSecret: s5 }
@@ -127,7 +182,7 @@ describe('upstreams', () => {
         - { id: c, kind: microsoft, clientId: c, clientSecret: s }
         - { id: d, kind: oidc, clientId: c, clientSecret: s }
         - { id: E, kind: x, clientId: c, clientSecret: s }
-        - { id: f, kind: github, clientId: c, clientSecret: s, endpoints: { issuer: https://a.example } }
+        - { id: f, kind: github, clientId: c, clientSecret: s, endpoints: { api: https://a.example, issuer: https://a.example } }
         - { id: g, kind: google, clientId: c, clientSecret: s, endpoints: { issuer: http://a.example } }
         - { id: h, kind: google, clientID: c, clientSecret: s }`),
       [
@@ -136,6 +191,8 @@ describe('upstreams', () => {
         'upstreams[2].tenant: is missing; it must be a tenant id or domain',
         'upstreams[3].endpoints: must be a map of names to values',
         'upstreams[4].id: must be up to 32 of a-z, 0-9 and -, beginning with a letter',
+        'upstreams[5].endpoints.authorization: is missing; it must be a URL that starts with https:// (http only on localhost, 127.0.0.1 or [::1])',
+        'upstreams[5].endpoints.token: is missing; it must be a URL that starts with https:// (http only on localhost, 127.0.0.1 or [::1])',
         'upstreams[5].endpoints.issuer: is not known here',
         'upstreams[6].endpoints.issuer: must be a URL that starts with https:// (http only on localhost, 127.0.0.1 or [::1])',
         'upstreams[7].clientId: is missing; it must be text of 1 to 300 characters without control characters',
@@ -150,10 +207,6 @@ describe('upstreams', () => {
         'upstreams: [{ id: a, kind: x, clientId: c }, { id: a, kind: oidc, clientId: c, endpoints: { issuer: https://a.example } }]',
       ),
       ['upstreams[0].clientSecret: is missing', 'upstreams[1].id: is there twice'],
-    );
-    assert.deepEqual(
-      problems('upstreams: [{ id: a, kind: apple, clientId: c, teamId: T, keyId: K, privateKey: nonsense }]'),
-      ['upstreams[0].privateKey: must be a private key in PEM'],
     );
     assert.deepEqual(problems('upstreams: [{ id: a, kind: x, clientId: c, clientSecretFile: gone }]'), [
       'upstreams[0].clientSecretFile: names a file that does not exist',
@@ -176,6 +229,8 @@ describe('Telegram', () => {
       hasProxy: true,
       apiRoot: undefined,
       gatewayRoot: undefined,
+      miniApp: false,
+      widget: false,
       miniAppKeys: ['e7bf03a2fa4602af4580703d88dda5bb59f32ed8b02a56c187fe7d34caed242d'],
     });
     assert.equal(secrets.telegramBotToken, '12:ab_c');

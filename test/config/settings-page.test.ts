@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parse } from 'yaml';
@@ -69,7 +70,9 @@ test('the example is valid with everything in it uncommented, and names every se
     demo: 'Jk3',
     google: 'Jk4',
     company: 'Jk5',
-    'apple.p8': '-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----',
+    'apple.p8': generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      .privateKey.export({ type: 'pkcs8', format: 'pem' })
+      .toString(),
     'telegram-bot': '1:a',
   };
   const cwd = folder(context, { ...files, 'config/latchkey.yaml': yaml.replaceAll('/run/secrets/', '') });

@@ -28,8 +28,15 @@ describe('without any setting', () => {
       workers: 1,
       stopDelay: 0,
       trustedProxies: 0,
-      mail: { kind: 'file', from: 'no-reply@localhost', hasFallback: false },
+      mail: { kind: 'file', from: 'no-reply@localhost', hasFallback: false, plainHosts: [] },
       registration: 'invite',
+      registrationRules: {
+        byMailCode: true,
+        email: 'required',
+        usernames: 'off',
+        invitationTtl: 604_800,
+      },
+      terms: null,
       privateNetworkHosts: [],
       logLevel: 'info',
       ttl: {
@@ -50,7 +57,9 @@ describe('without any setting', () => {
         sessionAbsoluteRemembered: 7_776_000,
         setupLink: 3600,
         freshProof: 600,
+        notMe: 604_800,
       },
+      newDeviceNotices: true,
       refreshGrace: 0,
       protocol: {
         devicePollInterval: 5,
@@ -61,6 +70,7 @@ describe('without any setting', () => {
         clientRegistrationLimit: 10,
         clientDocumentHosts: [],
       },
+      auditRetentionDays: 400,
       keys: { rotationPeriod: 7_776_000, publishAhead: 600 },
       limits: {
         lockAfter: 5,
@@ -73,6 +83,16 @@ describe('without any setting', () => {
         codeFailuresWindow: 21_600,
         factorFailures: 5,
         factorFailuresWindow: 900,
+        siteFactor: 10,
+        registrations: 5,
+        passwordChanges: 3,
+        mailRequests: 30,
+        upstreamSignIns: 100,
+        clientFailures: 20,
+        clientFailuresWindow: 900,
+        refusedRequests: 120,
+        startedRequests: 600,
+        usernameChecks: 30,
         answerFloorMs: 100,
         answerJitterMs: 50,
         switchedOff: false,
@@ -104,6 +124,8 @@ describe('without any setting', () => {
       factors: {
         totpIssuer: 'Latchkey',
         recoveryCodes: 10,
+        secondFactorRequired: false,
+        secondFactorRoles: [],
         trustedDevices: false,
         trustedDeviceTtl: 2_592_000,
       },
@@ -151,7 +173,7 @@ roles: [{ id: r, name: R }]
   );
   assert.deepEqual(settings.database, { kind: 'postgres', poolSize: 3 });
   assert.equal(settings.redis.kind, 'cluster');
-  assert.deepEqual(settings.mail, { kind: 'smtp', from: 'no-reply@example.com', hasFallback: true });
+  assert.deepEqual(settings.mail, { kind: 'smtp', from: 'no-reply@example.com', hasFallback: true, plainHosts: [] });
   assert.deepEqual(settings.privateNetworkHosts, ['intranet.example.com', '10.0.0.5']);
   assert.equal(settings.registration, 'closed', 'the environment wins');
   assert.equal(settings.ttl.accessToken, 300);

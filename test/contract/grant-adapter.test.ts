@@ -9,7 +9,8 @@ import { hashToken, randomToken } from '../../src/crypto/random.ts';
 import { Seal } from '../../src/crypto/seal.ts';
 import { Unavailable } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
-import { type Artifacts, GrantStorage } from '../../src/oidc/grant-adapter.ts';
+import type { Artifacts } from '../../src/oidc/artifact.ts';
+import { GrantStorage } from '../../src/oidc/grant-adapter.ts';
 import { grantScripts, RedisArtifacts } from '../../src/oidc/redis-grants.ts';
 import { SqlArtifacts } from '../../src/oidc/sql-grants.ts';
 import { openRedis, type RedisConnection } from '../../src/storage/redis.ts';
@@ -94,6 +95,15 @@ function contract(backend: Backend): void {
   };
   const saveGrant = (accountId = randomToken()) =>
     save('Grant', { accountId, clientId: 'app', ...({ openid: { scope: 'openid email' } } as object) });
+  const newKey = () => hashToken('RefreshToken', randomToken());
+  /** A grant with a refresh token, and what goes for all tokens of it. */
+  const putFamily = async (sessionKey?: string) => {
+    const [grantKey, parentKey] = [newKey(), newKey()];
+    const token = { model: 'RefreshToken', sealed: Buffer.from('sealed'), ttl: 60, grantKey, sessionKey };
+    await opened.artifacts.put({ ...token, model: 'Grant', key: grantKey, grantKey: undefined });
+    await opened.artifacts.put({ ...token, key: parentKey });
+    return { grantKey, parentKey, token };
+  };
   const find = async (model: string, id: string) => (await grants.adapter(model).find(id)) ?? undefined;
   const isAlive = async (model: string, id: string) => (await find(model, id)) !== undefined;
 
@@ -199,6 +209,60 @@ function contract(backend: Backend): void {
         }
       });
     }
+
+    it(`lets exactly one of ${PARALLEL} parallel exchanges win, and keeps nothing of what the others would have saved`, async () => {
+      const { artifacts } = opened;
+      for (let round = 0; round < ROUNDS; round += 1) {
+        const { grantKey, parentKey, token } = await putFamily();
+        const exchanges = times(PARALLEL, () => {
+          const saves = times(2, () => ({ ...token, key: newKey(), parentKey }));
+          return { saves, outcome: artifacts.exchange(parentKey, saves) };
+        });
+        const outcomes = await Promise.all(exchanges.map(({ outcome }) => outcome));
+        assert.equal(outcomes.filter((outcome) => outcome === 'saved').length, 1);
+        assert.equal(outcomes.filter((outcome) => outcome === 'refused').length, PARALLEL - 1);
+        const found = await Promise.all(
+          exchanges.flatMap(({ saves }) => saves.map(({ key }) => artifacts.find('RefreshToken', key))),
+        );
+        assert.equal(found.filter((one) => one !== undefined).length, 2);
+        assert.ok((await artifacts.find('RefreshToken', parentKey))?.consumedAt);
+        await artifacts.revokeGrants([grantKey], { keepsGrants: true });
+        const [winner = -1] = outcomes.flatMap((outcome, index) => (outcome === 'saved' ? [index] : []));
+        for (const { key } of exchanges[winner]?.saves ?? []) {
+          assert.equal(await artifacts.find('RefreshToken', key), undefined);
+        }
+      }
+    });
+
+    it('exchanges for nothing, for one and for several', async () => {
+      for (const count of [0, 1, 2, 3]) {
+        const { parentKey, token } = await putFamily();
+        const saves = times(count, () => ({ ...token, key: newKey(), parentKey }));
+        assert.equal(await opened.artifacts.exchange(parentKey, saves), 'saved', `${count}`);
+        for (const { key } of saves) assert.ok(await opened.artifacts.find('RefreshToken', key));
+        assert.equal(await opened.artifacts.consume(parentKey), false);
+      }
+    });
+
+    it('saves nothing in exchange for what is not there, was used, was ended or has expired', async () => {
+      const { artifacts } = opened;
+      const { grantKey, parentKey, token } = await putFamily();
+      const [used, ended, expired] = [newKey(), newKey(), newKey()];
+      for (const key of [used, ended]) await artifacts.put({ ...token, key });
+      await artifacts.put({ ...token, key: expired, ttl: 1 });
+      assert.ok(await artifacts.consume(used));
+      await artifacts.bury([ended]);
+      await until('the end of its life', async () => !(await artifacts.find('RefreshToken', expired)));
+      for (const key of [newKey(), used, ended, expired]) {
+        const save = { ...token, key: newKey(), parentKey: key };
+        assert.equal(await artifacts.exchange(key, [save]), 'refused');
+        assert.equal(await artifacts.find('RefreshToken', save.key), undefined);
+      }
+      const stray = { ...token, key: newKey(), parentKey, grantKey: newKey() };
+      assert.equal(await artifacts.exchange(parentKey, [stray]), 'dropped');
+      assert.equal(await artifacts.find('RefreshToken', stray.key), undefined);
+      assert.ok(await artifacts.find('Grant', grantKey));
+    });
 
     it('refuses the use of what is not there, was destroyed or has expired', async () => {
       const adapter = grants.adapter('AuthorizationCode');
@@ -333,7 +397,25 @@ function contract(backend: Backend): void {
       assert.equal(await artifacts.put(interaction), 'dropped');
     });
 
-    for (const sessionKey of [undefined, randomToken()]) {
+    for (const sessionKey of [undefined, hashToken('session-uid', randomToken())]) {
+      it(`outruns an exchange that takes place at that moment${sessionKey ? ', in one session' : ''}`, async () => {
+        const { artifacts } = opened;
+        for (let round = 0; round < ROUNDS; round += 1) {
+          const { grantKey, parentKey, token } = await putFamily(sessionKey);
+          const saves = times(2, () => ({ ...token, key: newKey(), parentKey }));
+          const revoke = () =>
+            artifacts.revokeGrants([grantKey], { keepsGrants: true, ...(sessionKey ? { sessionKey } : {}) });
+          await Promise.all(
+            round % 2 === 0
+              ? [artifacts.exchange(parentKey, saves), revoke()]
+              : [revoke(), artifacts.exchange(parentKey, saves)],
+          );
+          for (const key of [parentKey, ...saves.map((one) => one.key)]) {
+            assert.equal(await artifacts.find('RefreshToken', key), undefined);
+          }
+        }
+      });
+
       it(`outruns what is exchanged at that moment${sessionKey ? ', in one session' : ''}`, async () => {
         const { artifacts } = opened;
         const sealed = Buffer.from('sealed');
@@ -370,6 +452,30 @@ function contract(backend: Backend): void {
   });
 
   describe('sessions', () => {
+    it('are read together with a token that looks at them, as they are at that moment', async () => {
+      const { artifacts } = opened;
+      const sessionKey = newKey();
+      const { token } = await putFamily(sessionKey);
+      const key = newKey();
+      await artifacts.put({ ...token, key, isReadWithSession: true });
+      const sessionOf = async () => (await artifacts.find('RefreshToken', key))?.session;
+      const session = { model: 'Session', sealed: Buffer.from('session'), ttl: 60, sessionKey, accountId: newKey() };
+      const [first, second] = [newKey(), newKey()];
+      const steps: readonly { readonly id: string | undefined; change(): Promise<unknown> }[] = [
+        { id: undefined, change: async () => undefined },
+        { id: first, change: () => artifacts.put({ ...session, key: first }) },
+        { id: second, change: () => artifacts.put({ ...session, key: second }) },
+        { id: undefined, change: () => artifacts.endSession(sessionKey) },
+      ];
+      for (const { id, change } of steps) {
+        await change();
+        const found = await sessionOf();
+        // A storage need not read it; what it says must be true.
+        if (found !== undefined) assert.deepEqual([found.key, found.stored?.key], [sessionKey, id]);
+        assert.equal((await artifacts.findSession(sessionKey))?.key, id);
+      }
+    });
+
     it('live under one id at a time', async () => {
       for (let round = 0; round < ROUNDS; round += 1) {
         const uid = randomToken();
@@ -725,6 +831,7 @@ describe('a grant adapter whose server is away', () => {
         () => grants.adapter('ReplayDetection').upsert('x', {}, 60),
         () => grants.adapter('Session').upsert('x', { uid: 'x' }, 60),
         () => grants.adapter('AuthorizationCode').consume('x'),
+        () => away.artifacts.exchange('x', []),
         () => grants.adapter('RefreshToken').destroy('x'),
         () => grants.adapter('RefreshToken').revokeByGrantId('x'),
         () => grants.listSessions('x'),

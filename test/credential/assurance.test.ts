@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Acr, assuranceOf, type Proof, satisfies } from '../../src/credential/assurance.ts';
+import { type Acr, assuranceOf, type Proof, satisfies, shownAcr } from '../../src/credential/assurance.ts';
 
 const [AAL1, AAL2, PHR] = ['urn:latchkey:aal1', 'urn:latchkey:aal2', 'urn:latchkey:phr'] as const;
 
@@ -30,7 +30,7 @@ describe('what a sign-in is worth', () => {
     ['password and Telegram', [password, telegram], AAL2, ['pwd', 'tg', 'mfa']],
     ['mail and authenticator', [mail, totp], AAL2, ['otp', 'mfa']],
     ['upstream and authenticator', [upstream, totp], AAL2, ['otp', 'mfa']],
-    ['a trusted upstream', [trustedUpstream], AAL2, []],
+    ['a trusted upstream', [trustedUpstream], AAL2, ['mfa']],
     ['password on a trusted device', [password, device], AAL2, ['pwd']],
     ['a verified passkey', [synced], PHR, ['swk', 'user', 'mfa']],
     ['password and verified passkey', [password, synced], PHR, ['pwd', 'swk', 'user', 'mfa']],
@@ -79,5 +79,22 @@ describe('a level', () => {
     for (const [has, one] of levels.entries()) {
       for (const [needs, other] of levels.entries()) assert.equal(satisfies(one, other), has >= needs);
     }
+  });
+});
+
+describe('what was really shown', () => {
+  it('is no second factor where it rested on a trusted browser', () => {
+    const { acr, amr } = assuranceOf([password, device]);
+    assert.equal(acr, AAL2);
+    assert.equal(shownAcr(acr, amr), AAL1);
+  });
+
+  it('is the level itself for everything else, and the weakest for what is not known', () => {
+    for (const proofs of [[password], [password, totp], [synced], [trustedUpstream], [mail, securityKey]]) {
+      const { acr, amr } = assuranceOf(proofs);
+      assert.equal(shownAcr(acr, amr), acr, proofs.map((one) => one.method).join(' + '));
+    }
+    assert.equal(shownAcr(undefined, undefined), AAL1);
+    assert.equal(shownAcr('urn:example:gold', ['mfa']), AAL1);
   });
 });

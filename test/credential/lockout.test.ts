@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { type Attempt, Lockout, type LockoutSettings } from '../../src/credential/lockout.ts';
 import { Unavailable } from '../../src/errors.ts';
+import { networkOf } from '../../src/http/client-address.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { describeOnEachDatabase } from '../support/database.ts';
 
@@ -17,6 +18,7 @@ const SETTINGS: LockoutSettings = {
   codeFailuresWindow: 21_600,
   factorFailures: 5,
   factorFailuresWindow: 900,
+  siteFactor: 10,
   switchedOff: false,
 };
 
@@ -181,6 +183,39 @@ describeOnEachDatabase('the limits', (database) => {
       assert.equal((await lockout.attempt(stranger({ subject }))).isAllowed, true);
     });
 
+    it('locks no known device out by what is guessed elsewhere, also from its own network', async () => {
+      const lockout = lockoutOn(database(), { networkFailures: 8 });
+      const who = stranger();
+      await fail(lockout, who, 5);
+      assert.equal(refused(await lockout.attempt(who)).reason, 'account-network');
+      for (let count = 0; count < 3; count += 1) await lockout.attempt(stranger({ network: who.network }));
+      assert.equal(refused(await lockout.attempt(stranger({ network: who.network }))).reason, 'network');
+      const known = await lockout.attempt({ ...who, isKnownDevice: true });
+      assert.ok(known.isAllowed);
+      await known.succeed();
+      assert.equal((await lockout.attempt(who)).isAllowed, false, 'and its success frees nobody else');
+    });
+
+    it('lets exactly five of fifty parallel tries of a known device through, wherever they come from', async () => {
+      const lockout = lockoutOn(database());
+      const subject = randomUUID();
+      const attempts = await Promise.all(
+        Array.from({ length: 50 }, () => lockout.attempt(stranger({ subject, isKnownDevice: true }))),
+      );
+      assert.equal(attempts.filter((one) => one.isAllowed).length, 5);
+      await lockout.clear(subject);
+      assert.equal((await lockout.attempt(stranger({ subject, isKnownDevice: true }))).isAllowed, true);
+    });
+
+    it('is not counted further while it is refused anyway', async () => {
+      const lockout = lockoutOn(database(), { accountFailures: 5, lockAfter: 3, networkFailures: 10 });
+      const subject = randomUUID();
+      for (let count = 0; count < 5; count += 1) await lockout.attempt(stranger({ subject }));
+      const who = stranger({ subject });
+      for (let count = 0; count < 30; count += 1) assert.equal(refused(await lockout.attempt(who)).reason, 'account');
+      assert.equal((await lockout.attempt(stranger({ network: who.network }))).isAllowed, true);
+    });
+
     it('does not let known devices guess without end', async () => {
       const lockout = lockoutOn(database());
       const who = stranger({ isKnownDevice: true });
@@ -202,6 +237,32 @@ describeOnEachDatabase('the limits', (database) => {
       assert.equal((await lockout.attempt(stranger())).isAllowed, true);
       await letWindowEnd(database(), network);
       assert.equal((await lockout.attempt(stranger({ network }))).isAllowed, true);
+    });
+
+    it('counts an IPv6 network by itself, and the site around it at ten times the number', async () => {
+      const lockout = lockoutOn(database(), { networkFailures: 4 });
+      const site = `2001:db8:${randomInt(1, 0xffff).toString(16)}`;
+      const from = (last: string) => stranger({ network: networkOf(`${site}:${last}::1`) });
+      const attempts = await Promise.all(Array.from({ length: 20 }, () => lockout.attempt(from('1'))));
+      assert.equal(attempts.filter((one) => one.isAllowed).length, 4, 'one network');
+      const others = await Promise.all(
+        Array.from({ length: 80 }, (_, index) => lockout.attempt(from((index + 2).toString(16)))),
+      );
+      assert.equal(others.filter((one) => one.isAllowed).length, 36, 'the rest of forty for the site');
+      const { reason, retryAfter } = refused(await lockout.attempt(from('ffff')));
+      assert.equal(reason, 'network');
+      assert.ok(retryAfter !== null && retryAfter > 890);
+      assert.equal((await lockout.attempt(stranger())).isAllowed, true);
+    });
+
+    it('gives back to the site what it gives back to the network', async () => {
+      const lockout = lockoutOn(database(), { networkFailures: 1, siteFactor: 1 });
+      const site = `2001:db8:${randomInt(1, 0xffff).toString(16)}`;
+      for (let count = 1; count < 10; count += 1) {
+        const attempt = await lockout.attempt(stranger({ network: networkOf(`${site}:${count}::1`) }));
+        assert.ok(attempt.isAllowed, String(count));
+        await attempt.succeed();
+      }
     });
 
     it('counts parallel tries exactly', async () => {

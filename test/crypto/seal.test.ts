@@ -84,4 +84,11 @@ describe('keys for other uses', () => {
     assert.notDeepEqual(seal.deriveKey('form token'), seal.deriveKey('other'));
     assert.notDeepEqual(seal.deriveKey('form token'), new Seal(OTHER).deriveKey('form token'));
   });
+
+  it('come in the order of the secrets, so that what was made before a rotation is recognised', () => {
+    const old = new Seal(SECRET).deriveKey('form token');
+    const rotated = new Seal(OTHER, SECRET);
+    assert.deepEqual(rotated.deriveKeys('form token'), [rotated.deriveKey('form token'), old]);
+    assert.deepEqual(new Seal(SECRET).deriveKeys('form token'), [old]);
+  });
 });

@@ -384,7 +384,7 @@ describeOnEachBackend('discovery', (latchkey) => {
       });
       const tokens = await redeem(latchkey(), client, signedIn);
       const token = String(tokens.body['access_token']);
-      assert.match(token, /^[\w-]{43}$/, 'opaque');
+      assert.match(token, /^at_[\w-]{43}$/, 'opaque');
       const seen = await tokenRequest(latchkey(), '/token/introspection', client, { token });
       assert.equal(JSON.stringify(seen.body).includes(account.email ?? '?'), false);
     });

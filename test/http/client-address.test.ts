@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { clientAddress, clientNetwork, networkOf } from '../../src/http/client-address.ts';
+import { clientAddress, clientNetwork, networkOf, siteOf } from '../../src/http/client-address.ts';
 import { send, serve } from '../support/web.ts';
 
 describe('the network that limits are counted by', () => {
@@ -77,5 +77,14 @@ describe('the address of a request', () => {
 
   it('counts an IPv6 client behind a proxy by its /64', async (context) => {
     assert.equal((await seen(context, 1, '2001:db8:1:2:3:4:5:6')).network, '2001:db8:1:2::/64');
+  });
+});
+
+describe('the site around a network', () => {
+  it('is the /48 of an IPv6 network, and nothing for anything else', () => {
+    assert.equal(siteOf(networkOf('2001:db8:1:2:3::4')), '2001:db8:1::/48');
+    assert.equal(siteOf(networkOf('2001:db8:1:ffff::')), '2001:db8:1::/48');
+    assert.notEqual(siteOf(networkOf('2001:db8:2::')), '2001:db8:1::/48');
+    for (const other of ['192.0.2.1', 'unknown', '', '/64', 'x/64', '192.0.2.1/64']) assert.equal(siteOf(other), null);
   });
 });

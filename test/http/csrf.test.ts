@@ -9,8 +9,9 @@ const ORIGIN = 'http://id.example.test:3000';
 const NAMING = { isSecure: false };
 const BROWSER = 'b'.repeat(43);
 
-function csrf(key = 1): Csrf {
-  return new Csrf({ key: Buffer.alloc(32, key), issuer: ISSUER, naming: NAMING });
+function csrf(key = 1, ...older: readonly number[]): Csrf {
+  const keys = [Buffer.alloc(32, key), ...older.map((one) => Buffer.alloc(32, one))] as const;
+  return new Csrf({ keys, issuer: ISSUER, naming: NAMING });
 }
 
 /** GET answers with a token, POST says whether token and origin were accepted. */
@@ -86,5 +87,12 @@ describe('a form', () => {
     const stale = await token();
     const { post } = await site(context, csrf(1));
     assert.equal(await post({ 'x-token': stale, 'sec-fetch-site': 'same-origin' }), REFUSED);
+  });
+
+  it('that was opened before the key was changed is accepted, and new ones get the new key', async (context) => {
+    const opened = await (await site(context, csrf(2))).token();
+    const rotated = await site(context, csrf(1, 2));
+    assert.equal(await rotated.post({ 'x-token': opened, 'sec-fetch-site': 'same-origin' }), 'accepted');
+    assert.equal(await rotated.token(), await (await site(context, csrf(1))).token());
   });
 });

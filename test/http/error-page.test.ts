@@ -34,7 +34,7 @@ async function site(context: TestContext, work: Middleware, isSecure = false) {
   const locales = createLocales(join(VIEWS, 'locales'));
   const assets = createAssets(join(VIEWS, 'assets'));
   const view = createView({ locales, assets, productName: 'Latchkey', issuer });
-  const csrf = new Csrf({ key: Buffer.alloc(32, 1), issuer, naming });
+  const csrf = new Csrf({ keys: [Buffer.alloc(32, 1)], issuer, naming });
   const pages = new Pages({ view, locales, csrf, naming });
   const url = await serve(context, [errorPages({ pages, log, asUnavailable, trustedProxies: 0 }), work]);
   return { url, lines };

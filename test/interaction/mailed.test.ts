@@ -1,8 +1,10 @@
 // What the pages around mails share: masked addresses, and proofs that turn out to be worth nothing.
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { maskTyped } from '../../src/credential/mailed-page.ts';
 import { NotFound, Unavailable } from '../../src/errors.ts';
-import { linkUsed, maskTyped, takeOrGone } from '../../src/interaction/mailed.ts';
+import { linkUsed, takeOrGone } from '../../src/interaction/mailed.ts';
 
 describe('a typed address on a page', () => {
   it('shows its first letter and its domain', () => {

@@ -10,6 +10,7 @@ import { createLocales } from '../../src/http/locale.ts';
 import { createLog } from '../../src/log.ts';
 import { createNotifications } from '../../src/notification/notifications.ts';
 import { databaseKinds } from '../support/database.ts';
+import { startMailbox } from '../support/mailbox.ts';
 
 const asked = { browser: null, system: null, place: null };
 
@@ -49,4 +50,47 @@ describe('notifications without a mail server', () => {
       await rm(dataDir, { recursive: true });
     }
   });
+});
+
+describe('notifications with a mail server that speaks no TLS', () => {
+  for (const { plainHosts, isSent } of [
+    { plainHosts: ['0.0.0.0'], isSent: true },
+    { plainHosts: ['mailpit'], isSent: false },
+  ]) {
+    it(`${isSent ? 'go out to the host that is named' : 'stay here for any other host'}, with a public issuer`, async () => {
+      const opened = await databaseKinds[0]?.open();
+      assert.ok(opened);
+      const mailbox = await startMailbox();
+      const notifications = createNotifications({
+        database: opened.database,
+        seal: new Seal('a secret that is thirty-two bytes long'),
+        locales: createLocales(),
+        issuer: 'https://id.example.com',
+        productName: 'Latchkey',
+        from: 'no-reply@example.com',
+        // Not a loopback name for the rule, although it leads here.
+        smtpUrl: `smtp://0.0.0.0:${mailbox.port}`,
+        smtpFallbackUrl: undefined,
+        plainHosts,
+        dataDir: '/nowhere',
+        log: createLog('silent'),
+      });
+      notifications.start();
+      try {
+        const expiresAt = new Date(Date.now() + 600_000);
+        const model = { path: '/link/abc', code: '493817', asked };
+        await notifications.send(null, { kind: 'reset', to: 'ada@example.com', locale: 'en', model, expiresAt });
+        if (isSent) await mailbox.arrived(1);
+        else {
+          const failed = { name: 'test_failed', text: 'select 1 from outbox_mail where last_error_code is not null' };
+          while ((await opened.database.sql.query(failed, [])).rows.length === 0) await wait(20);
+        }
+        assert.equal(mailbox.mails.length, isSent ? 1 : 0);
+      } finally {
+        await notifications.stop();
+        await mailbox.stop();
+        await opened.close();
+      }
+    });
+  }
 });

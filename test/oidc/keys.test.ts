@@ -11,6 +11,9 @@ import { describeOnEachDatabase } from '../support/database.ts';
 const SECRET = 'the master secret of this test, long enough';
 const OTHER = 'another master secret of this test, as long';
 const CLI = { actor: { kind: 'cli' } } as const;
+/** Seconds. */
+const TIMES = { ahead: 60, keep: 60, keepCookies: 86_400 };
+const GENTLY = { isForced: false };
 
 function keysOn(database: Database, seal = new Seal(SECRET)): Keys {
   return new Keys({ database, audit: new Audit({ database }), seal });
@@ -28,6 +31,12 @@ async function pass(database: Database, seconds: number): Promise<void> {
        replaced_at = replaced_at - make_interval(secs => ?), retire_at = retire_at - make_interval(secs => ?)`,
     [seconds, seconds, seconds, seconds],
   );
+  await database
+    .em()
+    .execute(
+      `update sealed_secret set created_at = created_at - make_interval(secs => ?), active_at = active_at - make_interval(secs => ?)`,
+      [seconds, seconds],
+    );
 }
 
 function refusal(code: string) {
@@ -104,7 +113,7 @@ describeOnEachDatabase('the keys', (database) => {
     const keys = keysOn(database());
     await keys.ensure();
     const old = (await keys.listSigningKeys()).map((key) => key.kid);
-    await keys.rotate({ ahead: 60, keep: 3660 }, CLI);
+    await keys.rotate({ ...TIMES, keep: 3660 }, CLI);
     const states = async () =>
       Object.fromEntries(await Promise.all((await keys.list()).map(async (key) => [key.kid, key.state] as const)));
     const published = (await keys.listSigningKeys()).map((key) => key.kid);
@@ -136,7 +145,7 @@ describeOnEachDatabase('the keys', (database) => {
     const keys = keysOn(database());
     await keys.ensure();
     const seen = [await keys.fingerprint()];
-    await keys.rotate({ ahead: 60, keep: 3600 }, CLI);
+    await keys.rotate({ ...TIMES, keep: 3600 }, CLI);
     seen.push(await keys.fingerprint());
     await pass(database(), 61);
     seen.push(await keys.fingerprint());
@@ -149,9 +158,7 @@ describeOnEachDatabase('the keys', (database) => {
     await reset(database());
     const keys = keysOn(database());
     await keys.ensure();
-    const outcomes = await Promise.allSettled(
-      Array.from({ length: 3 }, () => keys.rotate({ ahead: 60, keep: 60 }, CLI)),
-    );
+    const outcomes = await Promise.allSettled(Array.from({ length: 3 }, () => keys.rotate(TIMES, CLI)));
     assert.equal(outcomes.filter((one) => one.status === 'fulfilled').length, 1);
     for (const one of outcomes) if (one.status === 'rejected') assert.ok(refusal('rotation-under-way')(one.reason));
     assert.equal((await keys.list()).length, 6);
@@ -163,43 +170,59 @@ describeOnEachDatabase('the keys', (database) => {
     const keys = keysOn(database());
     await keys.ensure();
     const day = 86_400;
-    const times = { ahead: 60, keep: 60 };
-    await keys.rotateWhenDue(90 * day, times);
+    await keys.rotateWhenDue(90 * day, TIMES);
     assert.equal((await keys.list()).length, 3);
     await pass(database(), 91 * day);
-    await keys.rotateWhenDue(0, times);
+    await keys.rotateWhenDue(0, TIMES);
     assert.equal((await keys.list()).length, 3);
-    await Promise.all([keys.rotateWhenDue(90 * day, times), keysOn(database()).rotateWhenDue(90 * day, times)]);
+    await Promise.all([keys.rotateWhenDue(90 * day, TIMES), keysOn(database()).rotateWhenDue(90 * day, TIMES)]);
     assert.equal((await keys.list()).length, 6);
   });
 
-  it('that sign or are about to are not retired; others at once', async () => {
+  it('that sign or are about to are never retired, others only by force while what they signed lives', async () => {
     await reset(database());
     const keys = keysOn(database());
     await keys.ensure();
-    const [first] = await keys.listSigningKeys();
-    assert.ok(first);
-    await assert.rejects(keys.retire(first.kid, CLI), refusal('key-in-use'));
-    await assert.rejects(keys.retire('no such key', CLI), refusal('key-not-found'));
-    await keys.rotate({ ahead: 60, keep: 3600 }, CLI);
+    const [first, second] = await keys.listSigningKeys();
+    assert.ok(first && second);
+    const forced = { isForced: true };
+    await assert.rejects(keys.retire(first.kid, forced, CLI), refusal('key-in-use'));
+    await assert.rejects(keys.retire('no such key', forced, CLI), refusal('key-not-found'));
+    await keys.rotate({ ...TIMES, keep: 3600 }, CLI);
     const next = (await keys.list()).find((key) => key.state === 'next');
-    await assert.rejects(keys.retire(next?.kid ?? '', CLI), refusal('key-in-use'));
+    await assert.rejects(keys.retire(next?.kid ?? '', forced, CLI), refusal('key-in-use'));
     await pass(database(), 61);
-    await keys.retire(first.kid, CLI);
-    assert.equal(
-      (await keys.listSigningKeys()).some((key) => key.kid === first.kid),
-      false,
-    );
+    await assert.rejects(keys.retire(first.kid, GENTLY, CLI), refusal('key-tokens-live'));
+    const kids = async () => (await keys.listSigningKeys()).map((key) => key.kid);
+    assert.equal((await kids()).includes(first.kid), true);
+    await keys.retire(first.kid, forced, CLI);
+    assert.equal((await kids()).includes(first.kid), false);
+    await assert.rejects(keys.retire(first.kid, forced, CLI), refusal('key-retired'));
+    await pass(database(), 3600);
+    await assert.rejects(keys.retire(second.kid, GENTLY, CLI), refusal('key-retired'));
   });
 
-  it('move to a new master secret, after which the old one is not needed', async () => {
+  it('for cookies sign as late as the others, verify from the first moment, and go when no cookie of theirs can live', async () => {
     await reset(database());
-    await keysOn(database()).ensure();
-    const rotating = keysOn(database(), new Seal(OTHER, SECRET));
-    const before = [(await rotating.listSigningKeys()).map((key) => key.kid), await rotating.listCookieKeys()];
-    assert.equal(await rotating.reseal(), 4);
-    assert.equal(await rotating.reseal(), 0);
-    const after = keysOn(database(), new Seal(OTHER));
-    assert.deepEqual([(await after.listSigningKeys()).map((key) => key.kid), await after.listCookieKeys()], before);
+    const keys = keysOn(database());
+    await keys.ensure();
+    const [old] = await keys.listCookieKeys();
+    const seen = [await keys.fingerprint()];
+    await keys.rotate(TIMES, CLI);
+    const [signing, next, ...more] = await keys.listCookieKeys();
+    assert.deepEqual([signing, more], [old, []]);
+    assert.ok(next !== undefined && next !== old);
+    seen.push(await keys.fingerprint());
+    await pass(database(), 61);
+    assert.deepEqual(await keys.listCookieKeys(), [next, old]);
+    seen.push(await keys.fingerprint());
+    assert.equal(new Set(seen).size, 3);
+    await pass(database(), 86_400 - 120);
+    await keys.rotate(TIMES, CLI);
+    assert.equal((await keys.listCookieKeys()).includes(old ?? ''), true);
+    await pass(database(), 120);
+    await keys.rotate(TIMES, CLI);
+    assert.equal((await keys.listCookieKeys()).includes(old ?? ''), false);
+    assert.equal((await keys.listCookieKeys()).includes(next), true);
   });
 });

@@ -76,13 +76,22 @@ describe('the artifacts in Redis', { skip: redisServerMissing() ?? false }, () =
     const session = { model: 'Session', key: key(), sealed, ttl: 600, accountId: key(), sessionKey };
     const device = { model: 'DeviceCode', key: key(), sealed, ttl: 600, userCodeKey };
     // Once beforehand: the first use of a script on a connection brings its text along.
-    for (const one of [grant, token, session, device]) await artifacts.put(one);
+    const boundKey = key();
+    const bound = { ...token, key: boundKey, isReadWithSession: true };
+    for (const one of [grant, token, bound, session, device]) await artifacts.put(one);
+    assert.ok((await artifacts.find('RefreshToken', boundKey))?.session?.stored);
     const asked: Record<string, () => Promise<unknown>> = {
       'save a grant': () => artifacts.put(grant),
       'save a token': () => artifacts.put({ ...token, key: key(), parentKey: tokenKey }),
       'save a session': () => artifacts.put(session),
       'save a device code': () => artifacts.put(device),
       'find a token with its grant': () => artifacts.find('RefreshToken', tokenKey),
+      'find a token with its grant and its session': () => artifacts.find('RefreshToken', boundKey),
+      'exchange a token for two': () =>
+        artifacts.exchange(
+          boundKey,
+          [key(), key()].map((own) => ({ ...token, key: own, parentKey: boundKey })),
+        ),
       'find a session by its uid': () => artifacts.findSession(sessionKey),
       'find a device code by its user code': () => artifacts.findByUserCode(userCodeKey),
       'use a token': () => artifacts.consume(tokenKey),

@@ -50,20 +50,22 @@ describe('races of SQL artifacts, staged on PostgreSQL', { skip: postgres?.missi
     return { artifacts, token, grantKey, parentKey, key, sessionKey };
   };
 
-  it('a session that ends waits for the token that is being exchanged, and ends it too', async () => {
-    const { artifacts, token, grantKey, parentKey, key, sessionKey } = await saveFamily();
-    const release = await holdBack(key);
-    const saving = artifacts.put({ ...token, key, parentKey });
-    await untilWaiting(1);
-    let isDone = false;
-    const ending = artifacts.revokeGrants([grantKey], { keepsGrants: true, sessionKey }).finally(() => {
-      isDone = true;
+  for (const way of ['saved', 'exchanged'] as const)
+    it(`a session that ends waits for the token that is being ${way}, and ends it too`, async () => {
+      const { artifacts, token, grantKey, parentKey, key, sessionKey } = await saveFamily();
+      const release = await holdBack(key);
+      const child = { ...token, key, parentKey };
+      const saving = way === 'saved' ? artifacts.put(child) : artifacts.exchange(parentKey, [child]);
+      await untilWaiting(1);
+      let isDone = false;
+      const ending = artifacts.revokeGrants([grantKey], { keepsGrants: true, sessionKey }).finally(() => {
+        isDone = true;
+      });
+      await untilWaiting(2, () => isDone);
+      await release();
+      await Promise.all([saving, ending]);
+      assert.equal(await artifacts.find('RefreshToken', key), undefined);
     });
-    await untilWaiting(2, () => isDone);
-    await release();
-    await Promise.all([saving, ending]);
-    assert.equal(await artifacts.find('RefreshToken', key), undefined);
-  });
 
   it('a token that is saved while its grant loses its tokens is dead, although the revocation could not see it', async () => {
     const { artifacts, token, grantKey, key } = await saveFamily();
@@ -77,6 +79,19 @@ describe('races of SQL artifacts, staged on PostgreSQL', { skip: postgres?.missi
     const later = randomToken();
     await artifacts.put({ ...token, key: later });
     assert.ok(await artifacts.find('RefreshToken', later));
+  });
+
+  it('a token that is exchanged while its grant loses its tokens leaves none alive', async () => {
+    const { artifacts, token, grantKey, parentKey, key } = await saveFamily();
+    const release = await holdBack(key);
+    const exchanging = artifacts.exchange(parentKey, [{ ...token, key, parentKey }]);
+    await untilWaiting(1);
+    const revoking = artifacts.revokeGrants([grantKey], { keepsGrants: true });
+    await untilWaiting(2);
+    await release();
+    await Promise.all([exchanging, revoking]);
+    assert.equal(await artifacts.find('RefreshToken', key), undefined);
+    assert.equal(await artifacts.find('RefreshToken', parentKey), undefined);
   });
 
   it('a token that is saved while its grant ends is dead', async () => {

@@ -65,6 +65,7 @@ export function lockoutOn(database: Database, change: Partial<LockoutSettings> =
     codeFailuresWindow: 21_600,
     factorFailures: 5,
     factorFailuresWindow: 900,
+    siteFactor: 10,
     switchedOff: false,
     ...change,
   };

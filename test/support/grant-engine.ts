@@ -4,9 +4,10 @@ import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Adapter, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Adapter, Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { randomToken } from '../../src/crypto/random.ts';
 import type { GrantStorage } from '../../src/oidc/grant-adapter.ts';
+import { createUnitProvider } from '../../src/oidc/unit-provider.ts';
 
 const SECRET = randomToken();
 const REDIRECT = 'https://app.example/callback';
@@ -61,7 +62,7 @@ export async function startGrantEngine(storage: GrantStorage): Promise<GrantEngi
     id_token_signed_response_alg: 'ES256' as const,
   };
 
-  const provider = new Provider(issuer, {
+  const configuration: Configuration = {
     adapter: (model: string) => {
       if (model === 'Client') return NO_CLIENTS;
       const adapter = storage.adapter(model);
@@ -115,7 +116,8 @@ export async function startGrantEngine(storage: GrantStorage): Promise<GrantEngi
       RefreshToken: 3600,
       Session: 3600,
     },
-  });
+  };
+  const provider = createUnitProvider(issuer, configuration, storage);
   provider.silent = true;
   provider.use(async (ctx, next) => {
     if (!ctx.path.startsWith('/interaction/')) return next();

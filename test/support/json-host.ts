@@ -20,7 +20,9 @@ export interface JsonHost {
   close(): Promise<void>;
 }
 
-export async function startJsonHost(options: { readonly isSecure?: boolean } = {}): Promise<JsonHost> {
+export async function startJsonHost(
+  options: { readonly isSecure?: boolean; readonly isExpired?: boolean } = {},
+): Promise<JsonHost> {
   const documents = new Map<string, unknown>();
   const headers: Record<string, string> = {};
   const asked: string[] = [];
@@ -35,7 +37,9 @@ export async function startJsonHost(options: { readonly isSecure?: boolean } = {
     res.writeHead(200, { 'content-type': 'application/json', ...headers });
     res.end(typeof document === 'string' ? document : JSON.stringify(document));
   };
-  const server = options.isSecure ? createSecureServer(trustedCertificate(), answer) : createServer(answer);
+  const server = options.isSecure
+    ? createSecureServer(trustedCertificate(options.isExpired ? 'localhost-expired' : 'localhost'), answer)
+    : createServer(answer);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -55,9 +59,9 @@ export async function startJsonHost(options: { readonly isSecure?: boolean } = {
 const CERTIFICATES = join(import.meta.dirname, 'certificates');
 
 /** For localhost and 127.0.0.1, signed by nobody but itself; only the processes of tests trust it. */
-function trustedCertificate(): { readonly key: string; readonly cert: string } {
-  const cert = readFileSync(join(CERTIFICATES, 'localhost.crt'), 'utf8');
+function trustedCertificate(name: string): { readonly key: string; readonly cert: string } {
+  const cert = readFileSync(join(CERTIFICATES, `${name}.crt`), 'utf8');
   const known = getCACertificates('default');
   if (!known.includes(cert)) setDefaultCACertificates([...known, cert]);
-  return { key: readFileSync(join(CERTIFICATES, 'localhost.key'), 'utf8'), cert };
+  return { key: readFileSync(join(CERTIFICATES, `${name}.key`), 'utf8'), cert };
 }

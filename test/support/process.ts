@@ -77,8 +77,8 @@ function spawnLatchkey(argv: readonly string[], options: RunOptions): Spawned {
   return watch(child, options.input);
 }
 
-/** Collects what a process writes; ended with the test at the latest. */
-export function watch(child: ChildProcess, input = ''): Spawned {
+/** Collects what a process writes; ended with the test at the latest. @param input null leaves its standard input open */
+export function watch(child: ChildProcess, input: string | null = ''): Spawned {
   children.add(child);
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
@@ -87,7 +87,8 @@ export function watch(child: ChildProcess, input = ''): Spawned {
     });
   }
   // A process that does not read its input may be gone before it is written.
-  child.stdin?.on('error', () => undefined).end(input);
+  child.stdin?.on('error', () => undefined);
+  if (input !== null) child.stdin?.end(input);
   const finished = new Promise<Finished>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => {
@@ -115,7 +116,12 @@ export async function runForJson<T>(argv: readonly string[], options: RunOptions
 export async function startLatchkey(env: Environment): Promise<RunningProcess> {
   const ports = { LATCHKEY_PORT: String(await freePort()), LATCHKEY_INTERNAL_PORT: String(await freePort()) };
   // A machine under load may take its time with the stores.
-  const whole = { ...ports, LATCHKEY_STORAGE_TIMEOUT_MS: '20000', ...env };
+  const whole = {
+    ...{ ...ports, LATCHKEY_STORAGE_TIMEOUT_MS: '20000' },
+    // All persons and apps of a test come from one network.
+    ...{ LATCHKEY_REFUSED_REQUEST_LIMIT: '100000', LATCHKEY_STARTED_REQUEST_LIMIT: '100000' },
+    ...env,
+  };
   const { child, output, finished } = spawnLatchkey(['serve'], { env: whole });
   let end: Finished | undefined;
   finished.then(

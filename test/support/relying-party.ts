@@ -169,3 +169,22 @@ export async function userinfo(latchkey: Pick<Latchkey, 'issuer'>, accessToken: 
     body: answer.text === '' ? {} : (JSON.parse(answer.text) as Record<string, unknown>),
   };
 }
+
+/** Whether the browser's person is signed in at the provider: what a new app of the house gets to know without a page. */
+export async function isSignedIn(
+  latchkey: Pick<Latchkey, 'issuer' | 'createClient'>,
+  browser: Browser,
+): Promise<boolean> {
+  const client = await latchkey.createClient({ latchkey_first_party: true });
+  const { url } = authorizationRequest(latchkey.issuer, client, { prompt: 'none' });
+  const { params } = await browser.get(url);
+  if (params['code'] === undefined && params['error'] !== 'login_required') throw new Error(JSON.stringify(params));
+  return params['code'] !== undefined;
+}
+
+/** Confirms the question whether to sign out. @returns where that leads */
+export async function confirmSignOut(browser: Browser, url: string | URL): Promise<Page> {
+  const question = await browser.get(new URL(url));
+  if (question.id !== 'logout') throw new Error(`no question: ${question.describe()}`);
+  return browser.submit(question, {}, { button: ['decision', 'allow'] });
+}

@@ -9,7 +9,7 @@ import type { AccountRow } from '../../src/account/accounts.ts';
 import { type App, createApp } from '../../src/app.ts';
 import type { ClientMetadata } from '../../src/client/client-metadata.ts';
 import { AppError } from '../../src/errors.ts';
-import { createLog } from '../../src/log.ts';
+import { createLog, type Log } from '../../src/log.ts';
 import { type RunningServer, startServer } from '../../src/server.ts';
 import { Browser, type BrowserOptions } from './browser-client.ts';
 import { copyEmbeddedDatabase } from './embedded-template.ts';
@@ -67,6 +67,8 @@ export interface Latchkey {
   createClient(metadata?: Record<string, unknown>): Promise<TestClient>;
   /** A new person at a new browser. */
   browser(options?: BrowserOptions): Browser;
+  /** Stops and starts again on the same storage with some settings changed, as a deployment does; `app` is another one then. */
+  restart(change: Readonly<Record<string, string | undefined>>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -82,6 +84,35 @@ export async function startLatchkey(options: StartOptions = {}): Promise<Latchke
       if (!(error instanceof AppError && error.code === 'port-taken') || attempt >= 5) throw error;
     }
   }
+}
+
+interface Running {
+  readonly app: App;
+  stop(): Promise<void>;
+}
+
+async function run(env: Readonly<Record<string, string | undefined>>, cwd: string, log: Log): Promise<Running> {
+  const named = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const loaded = loadSettings({ env: Object.fromEntries(named), cwd });
+  const app = await createApp(loaded, log, { migrate: true });
+  let server: RunningServer | undefined;
+  try {
+    await app.prepare();
+    const { port, internalPort, stopDelay } = loaded.settings;
+    server = await startServer(app, log, { host: '127.0.0.1', port, internalPort, stopDelay });
+    app.startWorkers();
+  } catch (error) {
+    await server?.stop();
+    await app.close();
+    throw error;
+  }
+  return {
+    app,
+    async stop() {
+      await server?.stop();
+      await app.close();
+    },
+  };
 }
 
 async function tryToStart(options: StartOptions): Promise<Latchkey> {
@@ -102,6 +133,9 @@ async function tryToStart(options: StartOptions): Promise<Latchkey> {
       LATCHKEY_SECRET: TEST_SECRET,
       LATCHKEY_ANSWER_FLOOR_MS: '0',
       LATCHKEY_ANSWER_JITTER_MS: '0',
+      // All persons and apps of a test come from one network.
+      LATCHKEY_REFUSED_REQUEST_LIMIT: '100000',
+      LATCHKEY_STARTED_REQUEST_LIMIT: '100000',
       ...(made
         ? {
             LATCHKEY_DATABASE_URL: (await reroute.database?.(made.url)) ?? made.url,
@@ -125,24 +159,21 @@ async function tryToStart(options: StartOptions): Promise<Latchkey> {
   };
   try {
     if (!made) await copyEmbeddedDatabase(folder);
-    const loaded = loadSettings({ env, cwd: folder });
-    const app = await createApp(loaded, log, { migrate: true });
-    ending.push(() => app.close());
-    await app.prepare();
-    const { settings } = loaded;
-    const server: RunningServer = await startServer(app, log, {
-      host: '127.0.0.1',
-      port: settings.port,
-      internalPort: settings.internalPort,
-      stopDelay: settings.stopDelay,
-    });
-    ending.push(() => server.stop());
-    app.startWorkers();
+    let running = await run(env, folder, log);
+    ending.push(() => running.stop());
+    const { issuer } = running.app.loaded.settings;
     return {
-      ...{ issuer: settings.issuer, app, env, keyPrefix, logLines },
-      createAccount: (input) => createAccount(app, input),
-      createClient: (metadata) => createClient(app, metadata),
-      browser: (browserOptions) => new Browser(settings.issuer, browserOptions),
+      ...{ issuer, env, keyPrefix, logLines },
+      get app() {
+        return running.app;
+      },
+      createAccount: (input) => createAccount(running.app, input),
+      createClient: (metadata) => createClient(running.app, metadata),
+      browser: (browserOptions) => new Browser(issuer, browserOptions),
+      async restart(change) {
+        await running.stop();
+        running = await run({ ...env, ...change }, folder, log);
+      },
       stop: end,
     };
   } catch (error) {

@@ -1,9 +1,13 @@
 // The one list of translation keys that code puts together while it runs. A star stands for what is filled in. Every other key is written out
 // where it is used, so that a search finds it.
+import { CLIENT_TEMPLATES } from '../../src/client/client-template.ts';
+import type { RedirectProblem } from '../../src/client/redirect-lint.ts';
+import type { ProofMethod } from '../../src/credential/assurance.ts';
 import type { PasswordProblem } from '../../src/credential/password.ts';
 import { ERROR_CODES, errorText } from '../../src/http/error-text.ts';
-import type { SetupModel } from '../../src/http/page-model.ts';
+import type { SecurityModel, SetupModel, UpstreamAccountModel } from '../../src/http/page-model.ts';
 import { SCOPES } from '../../src/oidc/provider.ts';
+import type { ApprovalPurpose } from '../../src/telegram/approvals.ts';
 
 /** The names of a union of texts; the compiler refuses the list when one is missing or too many. */
 function namesOf<Name extends string>(names: Readonly<Record<Name, true>>): readonly string[] {
@@ -17,11 +21,28 @@ const kinds = namesOf<NonNullable<NonNullable<SetupModel['firstClient']>['applic
   native: true,
 });
 
+const confirmed = namesOf<NonNullable<SecurityModel['confirmation']>['what']>({
+  password: true,
+  totp: true,
+  passkey: true,
+  'recovery-codes': true,
+});
+
 export const composedKeys: Readonly<Record<string, readonly string[]>> = {
+  'admin_client.redirect.*': namesOf<RedirectProblem>({
+    'not-url': true,
+    wildcard: true,
+    fragment: true,
+    http: true,
+    scheme: true,
+    credentials: true,
+  }),
+  'admin_clients.template_*': CLIENT_TEMPLATES,
+  'bot.ask.*': namesOf<ApprovalPurpose>({ 'sign-in': true, 'second-factor': true, 'fresh-proof': true, link: true }),
   'device.problem.*': ['unknown', 'expired', 'used', 'missing', 'locked', 'again'],
   'error.*.title': errorTexts,
   'error.*.text': errorTexts,
-  'login.problem.*': ['mismatch', 'locked'],
+  'login.problem.*': ['mismatch', 'locked', 'passkey'],
   'password.problem.*': namesOf<PasswordProblem>({
     'too-short': true,
     'too-long': true,
@@ -30,10 +51,44 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
     'too-personal': true,
     breached: true,
   }),
+  'password.strength.*': ['0', '1', '2', '3', '4'],
   'password.rule.*': ['length', 'kinds', 'uncommon'],
-  'second_factor.problem.*': ['totp', 'recovery-code'],
+  // The rest of the page's keys are written out.
+  'identities.*': ['linked', 'unlinked'],
+  'upstream.*.text': ['denied', 'unreachable', 'failed'],
+  'upstream_account.*.title': namesOf<UpstreamAccountModel['kind']>({ prove: true, unproven: true, new: true }),
+  'upstream_account.*.text': namesOf<UpstreamAccountModel['kind']>({ prove: true, unproven: true, new: true }),
+  'second_factor.problem.*': ['totp', 'recovery-code', 'passkey'],
+  'mini_app.*.title': ['stale', 'invalid', 'over'],
+  'mini_app.*.text': ['stale', 'invalid', 'over'],
+  'telegram.*.title': ['denied', 'expired'],
+  'telegram.*.text': ['denied', 'expired'],
   // The consent page has its own words for these two.
   'scope.*': SCOPES.filter((scope) => !['openid', 'offline_access'].includes(scope)),
+  'security.advice.*': namesOf<NonNullable<SecurityModel['advice']>>({
+    passkey: true,
+    'second-way': true,
+    'second-factor': true,
+    'recovery-codes': true,
+  }),
+  'security.confirm.*': confirmed,
+  'security.confirm_submit.*': confirmed,
+  'security.event.*': [
+    ...['sign-in', 'sign-in-failed', 'step-up', 'password', 'reset', 'factor-added', 'factor-removed'],
+    ...['recovery-code', 'signed-out', 'refused'],
+  ],
+  'security.problem.*': ['last-way', 'last-second-factor'],
+  'sessions.method_*': namesOf<ProofMethod>({
+    password: true,
+    totp: true,
+    'recovery-code': true,
+    passkey: true,
+    mail: true,
+    phone: true,
+    telegram: true,
+    upstream: true,
+    'trusted-device': true,
+  }),
   'setup.kind_*': kinds,
   'setup.kind_*_hint': kinds,
   // What accounts refuse only when they are asked to create one.

@@ -4,19 +4,27 @@ import type {
   MailedCodeModel,
   NewPasswordModel,
   NotMeModel,
+  ProfileModel,
   RegisterModel,
   ResetModel,
+  TermsModel,
 } from '../../src/http/page-model.ts';
 import type { Sample } from './sample.ts';
 
 const client = { name: 'Photo Album', host: 'photos.example.com' };
-const rules = ['Between 12 and 256 characters.', 'Not a common password.'];
+const rules = [
+  { key: 'length', text: 'Between 12 and 256 characters.', state: 'met', min: 12, max: 256 },
+  { key: 'uncommon', text: 'Not a common password.', state: 'unmet' },
+  { key: 'strength', text: 'Strength: good.', state: 'open' },
+] as const;
 
 const mailedCode: MailedCodeModel = {
   client,
   action: '/interaction/abc/mail-code/confirm',
   address: 'a•••@example.com',
   minutes: 10,
+  digits: 6,
+  resend: { action: '/interaction/abc/mail-code/confirm/resend', wait: 0 },
   otherWayUrl: '/interaction/abc',
   errors: { fields: {} },
 };
@@ -26,10 +34,25 @@ const register: RegisterModel = {
   action: '/interaction/abc/register',
   signInUrl: '/interaction/abc',
   email: '',
+  emailUse: 'required',
+  username: '',
+  usernameUse: 'off',
   name: '',
+  termsUrl: null,
+  termsAccepted: false,
   minLength: 12,
   rules,
   errors: { fields: {} },
+};
+
+const terms: TermsModel = {
+  client,
+  action: '/interaction/abc/terms',
+  url: 'https://example.com/terms',
+  version: '2026-11',
+  isAgain: false,
+  account: { name: 'Ada Lovelace', email: 'ada@example.com' },
+  switchAction: '/interaction/abc/switch',
 };
 
 const reset: ResetModel = { action: '/reset', login: '', interaction: null, backUrl: '/', errors: { fields: {} } };
@@ -44,6 +67,23 @@ const newPassword: NewPasswordModel = {
 };
 
 const link: LinkModel = { purpose: 'sign-in', action: '/link/token', token: null, isDone: false };
+
+const profile: ProfileModel = {
+  stage: 'overview',
+  name: 'Ada Lovelace',
+  locale: 'en',
+  languages: [
+    { tag: 'en', name: 'English' },
+    { tag: 'ru', name: 'Русский' },
+  ],
+  email: 'ada@example.com',
+  username: null,
+  pendingEmail: null,
+  typedEmail: '',
+  code: null,
+  changed: null,
+  errors: { fields: {} },
+};
 
 const notMe: NotMeModel = { action: '/not-me/token', isDone: false };
 
@@ -64,6 +104,7 @@ export const mailedSamples: readonly Sample[] = [
       ...mailedCode,
       address: null,
       minutes: 1,
+      resend: { ...mailedCode.resend, wait: 45 },
       retryAfter: 30,
       errors: { summary: 'mailed.problem.wait', fields: {} },
     } satisfies MailedCodeModel,
@@ -82,6 +123,35 @@ export const mailedSamples: readonly Sample[] = [
       },
     } satisfies RegisterModel,
   },
+  {
+    name: 'register-everything',
+    page: 'register',
+    model: {
+      ...register,
+      emailUse: 'optional',
+      username: 'ada_l',
+      usernameUse: 'required',
+      termsUrl: 'https://example.com/terms',
+      errors: {
+        summary: 'form.problem',
+        fields: { username: 'register.problem.username-taken', terms: 'register.problem.terms' },
+      },
+    } satisfies RegisterModel,
+  },
+  {
+    name: 'register-invited',
+    page: 'register',
+    model: {
+      ...register,
+      email: 'ada@example.com',
+      emailUse: 'invited',
+      usernameUse: 'optional',
+      termsUrl: 'https://example.com/terms',
+      termsAccepted: true,
+    } satisfies RegisterModel,
+  },
+  { name: 'terms', page: 'terms', model: terms },
+  { name: 'terms-again', page: 'terms', model: { ...terms, client: null, isAgain: true } satisfies TermsModel },
   { name: 'reset', page: 'reset', model: reset },
   {
     name: 'reset-in-interaction',
@@ -91,7 +161,10 @@ export const mailedSamples: readonly Sample[] = [
   {
     name: 'reset-sent',
     page: 'reset',
-    model: { ...reset, sent: { address: 'a•••@example.com', minutes: 15 } } satisfies ResetModel,
+    model: {
+      ...reset,
+      sent: { address: 'a•••@example.com', minutes: 15, digits: 8, resend: { action: '/reset/abc/resend', wait: 29 } },
+    } satisfies ResetModel,
   },
   { name: 'reset-confirm', page: 'reset-confirm', model: newPassword },
   {
@@ -111,6 +184,52 @@ export const mailedSamples: readonly Sample[] = [
     page: 'link-confirm',
     model: { ...link, purpose: 'verify-email', action: null, isDone: true } satisfies LinkModel,
   },
+  {
+    name: 'link-confirm-invitation',
+    page: 'link-confirm',
+    model: { ...link, purpose: 'invitation', action: '/invitation/token' } satisfies LinkModel,
+  },
   { name: 'not-me', page: 'not-me', model: notMe },
+  { name: 'account-profile', page: 'account-profile', isSignedIn: true, model: profile },
+  {
+    name: 'account-profile-pending',
+    page: 'account-profile',
+    isSignedIn: true,
+    model: { ...profile, changed: 'profile', pendingEmail: 'grace@example.com' } satisfies ProfileModel,
+  },
+  {
+    name: 'account-profile-email',
+    page: 'account-profile',
+    isSignedIn: true,
+    model: {
+      ...profile,
+      stage: 'email',
+      email: null,
+      typedEmail: 'ada@',
+      errors: { summary: 'form.problem', fields: { email: 'register.problem.email' } },
+    } satisfies ProfileModel,
+  },
+  {
+    name: 'account-profile-code',
+    page: 'account-profile',
+    isSignedIn: true,
+    model: {
+      ...profile,
+      stage: 'code',
+      typedEmail: 'grace@example.com',
+      code: { action: '/account/profile/email/abc', minutes: 10, digits: 6, resend: mailedCode.resend },
+    } satisfies ProfileModel,
+  },
+  {
+    name: 'link-confirm-email-change',
+    page: 'link-confirm',
+    model: { ...link, purpose: 'email-change', token: 'token' } satisfies LinkModel,
+  },
+  { name: 'link-confirm-undo', page: 'link-confirm', model: { ...link, purpose: 'email-undo' } satisfies LinkModel },
+  {
+    name: 'link-confirm-undone',
+    page: 'link-confirm',
+    model: { ...link, purpose: 'email-undo', action: null, isDone: true } satisfies LinkModel,
+  },
   { name: 'not-me-done', page: 'not-me', model: { ...notMe, isDone: true } satisfies NotMeModel },
 ];

@@ -31,6 +31,13 @@ export async function startPreview(options: { readonly port: number; readonly is
   const app = new Koa();
   app.use(securityHeaders());
   app.use((ctx, next) => views.assets.middleware(ctx, next));
+  app.use((ctx, next) => {
+    if (!ctx.path.endsWith('/events')) return next();
+    // Nothing happens in a sample, and nobody asks again.
+    ctx.type = 'text/event-stream';
+    ctx.body = 'retry: 3600000\n\n';
+    return undefined;
+  });
   app.use((ctx) => {
     const sample = samples.find(({ name }) => ctx.path === `/${name}`);
     ctx.type = 'html';

@@ -9,13 +9,18 @@ import type {
   LogoutModel,
   MessageModel,
   SecondFactorModel,
+  SecondFactorSetupModel,
   SecurityModel,
   SelectAccountModel,
   SetupModel,
 } from '../../src/http/page-model.ts';
+import { adminClientSamples } from './admin-client-samples.ts';
 import { deviceSamples } from './device-samples.ts';
 import { mailedSamples } from './mailed-samples.ts';
 import type { Sample } from './sample.ts';
+import { sessionSamples } from './session-samples.ts';
+import { telegramSamples } from './telegram-samples.ts';
+import { upstreamSamples } from './upstream-samples.ts';
 
 export const ada = { name: 'Ada Lovelace', email: 'ada@example.com' };
 
@@ -106,7 +111,15 @@ const setup: SetupModel = {
   seenOrigin: 'https://id.example.com',
   issuerMatches: true,
   minLength: 12,
-  rules: ['Between 12 and 256 characters. Spaces and any script are welcome; a few words work well.'],
+  rules: [
+    {
+      key: 'length',
+      text: 'Between 12 and 256 characters. Spaces and any script are welcome; a few words work well.',
+      state: 'open',
+      min: 12,
+      max: 256,
+    },
+  ],
   firstClient: null,
   created: null,
   errors: { fields: {} },
@@ -123,19 +136,62 @@ const secondFactor: SecondFactorModel = {
   client,
   action: '/interaction/abc/second-factor/def',
   method: 'totp',
+  entry: 'Latchkey · a•••@example.com',
   others: [{ method: 'recovery-code', url: '/interaction/abc/second-factor/def?method=recovery-code' }],
+  optionsUrl: null,
+  trustDays: 30,
+  isOptional: false,
   switchAction: '/interaction/abc/switch',
   errors: { fields: {} },
 };
 
+const secondFactorSetup: SecondFactorSetupModel = {
+  client,
+  stage: 'choose',
+  action: '/interaction/abc/second-factor-setup/def',
+  choices: [
+    { method: 'passkey', url: '/interaction/abc/second-factor-setup/def?method=passkey' },
+    { method: 'totp', url: '/interaction/abc/second-factor-setup/def?method=totp' },
+  ],
+  authenticator: null,
+  optionsUrl: null,
+  codes: [],
+  switchAction: '/interaction/abc/switch',
+  errors: { fields: {} },
+};
+
+const moment = { iso: '2026-03-01T09:30:00.000Z', day: '1 Mar 2026', exact: 'Sunday, 1 March 2026 at 09:30:00 UTC' };
+
 const security: SecurityModel = {
   stage: 'overview',
+  changed: true,
   hasPassword: true,
   hasAuthenticator: true,
+  authenticatorUse: { createdAt: moment, lastUsedAt: moment },
+  canPasskey: true,
+  passkeys: [
+    {
+      ...{ id: '2b0c', name: 'Work laptop', provider: 'Windows Hello', createdAt: moment, lastUsedAt: null },
+      ...{ isSynced: false, isWayIn: true, isRisky: true },
+    },
+    {
+      ...{ id: '7f3a', name: 'iCloud Keychain', provider: 'iCloud Keychain', createdAt: moment, lastUsedAt: moment },
+      ...{ isSynced: true, isWayIn: false, isRisky: false },
+    },
+  ],
+  passkeySignal: { rpId: 'id.example.com', userId: 'AAEC', allAcceptedCredentialIds: ['AAECAw'] },
+  hasSecondFactor: true,
+  advice: 'recovery-codes',
+  events: [
+    { what: 'sign-in', isFailure: false, at: moment, network: '203.0.113.7' },
+    { what: 'sign-in-failed', isFailure: true, at: moment, network: null },
+  ],
+  confirmation: null,
+  passkey: null,
   recoveryCodes: 8,
   waysIn: 2,
   minLength: 12,
-  rules: ['Between 12 and 256 characters.'],
+  rules: [{ key: 'length', text: 'Between 12 and 256 characters.', state: 'open', min: 12, max: 256 }],
   authenticator: null,
   newCodes: null,
   errors: { fields: {} },
@@ -144,6 +200,10 @@ const security: SecurityModel = {
 export const samples: readonly Sample[] = [
   ...deviceSamples,
   ...mailedSamples,
+  ...sessionSamples,
+  ...adminClientSamples,
+  ...upstreamSamples,
+  ...telegramSamples,
   { name: 'login', page: 'login', model: login },
   {
     name: 'login-mismatch',
@@ -171,8 +231,20 @@ export const samples: readonly Sample[] = [
     model: {
       ...login,
       methods: { password: true, mailCode: true, passkey: true },
+      passkey: {
+        action: '/interaction/abc/passkey',
+        optionsUrl: '/interaction/abc/passkey/options',
+        rpId: 'id.example.com',
+        unknownId: 'AAECAw',
+      },
       upstreams: [
-        { id: 'google', label: 'Google', icon: null },
+        { id: 'google', label: 'Google', icon: 'google' },
+        { id: 'apple', label: 'Apple', icon: 'apple' },
+        { id: 'microsoft', label: 'Microsoft', icon: 'microsoft' },
+        { id: 'github', label: 'GitHub', icon: 'github' },
+        { id: 'discord', label: 'Discord', icon: 'discord' },
+        { id: 'x', label: 'X', icon: 'x' },
+        { id: 'telegram-bot', label: 'Telegram', icon: 'telegram' },
         { id: 'company', label: 'Example Company', icon: 'shield' },
       ],
       upstreamAction: '/interaction/abc/upstream',
@@ -356,16 +428,79 @@ export const samples: readonly Sample[] = [
     model: {
       ...secondFactor,
       method: 'recovery-code',
+      entry: null,
       others: [{ method: 'totp', url: '/interaction/abc/second-factor/def' }],
       errors: { summary: 'second_factor.problem.recovery-code', fields: { code: '' } },
     } satisfies SecondFactorModel,
+  },
+  {
+    name: 'second-factor-passkey',
+    page: 'second-factor',
+    isSignedIn: true,
+    model: {
+      ...secondFactor,
+      method: 'passkey',
+      entry: null,
+      others: [{ method: 'totp', url: '/interaction/abc/second-factor/def?method=totp' }],
+      optionsUrl: '/interaction/abc/second-factor/def/options',
+      isOptional: true,
+      errors: { summary: 'second_factor.problem.passkey', fields: {} },
+    } satisfies SecondFactorModel,
+  },
+  { name: 'second-factor-setup', page: 'second-factor-setup', isSignedIn: true, model: secondFactorSetup },
+  {
+    name: 'second-factor-setup-totp',
+    page: 'second-factor-setup',
+    isSignedIn: true,
+    model: {
+      ...secondFactorSetup,
+      stage: 'totp',
+      choices: secondFactorSetup.choices.slice(0, 1),
+      authenticator: {
+        secret: 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP',
+        qr: renderSVG('otpauth://totp/Latchkey:ada@example.com?secret=JBSWY3DPEHPK3PXP'),
+      },
+      errors: { summary: 'form.problem', fields: { code: 'security.problem.code' } },
+    } satisfies SecondFactorSetupModel,
+  },
+  {
+    name: 'second-factor-setup-passkey',
+    page: 'second-factor-setup',
+    isSignedIn: true,
+    model: {
+      ...secondFactorSetup,
+      stage: 'passkey',
+      choices: secondFactorSetup.choices.slice(1),
+      optionsUrl: '/interaction/abc/second-factor-setup/def/options',
+    } satisfies SecondFactorSetupModel,
+  },
+  {
+    name: 'second-factor-setup-codes',
+    page: 'second-factor-setup',
+    isSignedIn: true,
+    model: {
+      ...secondFactorSetup,
+      stage: 'codes',
+      codes: ['7K3M-9QXT-2WHD-P5RV', 'B4NC-8YFG-6JSE-ZT2A'],
+    } satisfies SecondFactorSetupModel,
   },
   { name: 'account-security', page: 'account-security', isSignedIn: true, model: security },
   {
     name: 'account-security-bare',
     page: 'account-security',
     isSignedIn: true,
-    model: { ...security, hasPassword: false, hasAuthenticator: false, waysIn: 1 } satisfies SecurityModel,
+    model: {
+      ...security,
+      ...{
+        changed: false,
+        hasPassword: false,
+        hasAuthenticator: false,
+        authenticatorUse: null,
+        hasSecondFactor: false,
+      },
+      ...{ passkeys: [], passkeySignal: null, advice: 'passkey', events: [], waysIn: 1 },
+      errors: { summary: 'security.problem.last-way', fields: {} },
+    } satisfies SecurityModel,
   },
   {
     name: 'account-security-password',
@@ -388,6 +523,38 @@ export const samples: readonly Sample[] = [
         secret: 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP',
         qr: renderSVG('otpauth://totp/Latchkey:ada@example.com?secret=JBSWY3DPEHPK3PXP'),
       },
+    } satisfies SecurityModel,
+  },
+  {
+    name: 'account-security-passkey-add',
+    page: 'account-security',
+    isSignedIn: true,
+    model: {
+      ...security,
+      stage: 'passkey-add',
+      passkey: { name: '', action: '/account/security/passkeys/add', optionsUrl: '/account/security/passkeys/options' },
+      errors: { summary: 'security.problem.passkey-known', fields: {} },
+    } satisfies SecurityModel,
+  },
+  {
+    name: 'account-security-passkey-rename',
+    page: 'account-security',
+    isSignedIn: true,
+    model: {
+      ...security,
+      stage: 'passkey-rename',
+      passkey: { name: 'Work laptop', action: '/account/security/passkeys/2b0c/rename', optionsUrl: null },
+      errors: { summary: 'form.problem', fields: { name: 'security.problem.name' } },
+    } satisfies SecurityModel,
+  },
+  {
+    name: 'account-security-confirm',
+    page: 'account-security',
+    isSignedIn: true,
+    model: {
+      ...security,
+      stage: 'confirm',
+      confirmation: { what: 'passkey', action: '/account/security/passkeys/2b0c/delete', name: 'Work laptop' },
     } satisfies SecurityModel,
   },
   {

@@ -1,6 +1,7 @@
 // A new password for somebody who forgot the old one, by link and by code: what ends with it, what it never tells, and what it never gives.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import type { AccountRow } from '../../../src/account/accounts.ts';
 import type { Browser, Page } from '../../support/browser-client.ts';
 import { refresh, userinfo } from '../../support/relying-party.ts';
@@ -89,6 +90,30 @@ describeOnEachBackend(
         assert.ok(partsOf(latchkey(), notice).notMe, 'with a link for "it was not me"');
       });
     }
+
+    it('ends every session and token also when the process dies before it could delete them', async (context) => {
+      const { account, email, mail } = await asked(latchkey());
+      const before = await signedIn(latchkey(), account);
+      // The engine counts in seconds: what began in the second of the reset is left to the deletion.
+      await setTimeout(1010 - (Date.now() % 1000));
+      const { sessionsAndGrants } = latchkey().app;
+      const dying = context.mock.method(sessionsAndGrants, 'endAll', () => Promise.reject(new Error('killed')));
+      const browser = latchkey().browser();
+      const answer = await browser.submit(await browser.get(mail.link), { new_password: NEW_PASSWORD });
+      assert.equal(answer.status, 500);
+      assert.equal(dying.mock.callCount(), 1);
+      dying.mock.restore();
+      latchkey().app.accounts.forgetRecent();
+      assert.equal(await isSignedIn(latchkey(), before.browser), false);
+      assert.equal((await refresh(latchkey(), before.client, before.refreshToken)).status, 400);
+      assert.equal((await userinfo(latchkey(), before.accessToken)).status, 401);
+      assert.notEqual((await before.browser.get('/account/security')).id, 'account-security');
+      assert.equal(await signsIn(latchkey(), email, NEW_PASSWORD), true);
+      const again = await visit(latchkey(), before.browser);
+      const next = await again.browser.submit(again.login, { login: email, password: NEW_PASSWORD });
+      assert.equal((await finishAtClient(latchkey(), again, next)).claims['sub'], account.subject);
+      assert.equal(await isSignedIn(latchkey(), before.browser), true);
+    });
 
     it('is found from the sign-in page and leads back to it', async () => {
       const account = await latchkey().createAccount({ email: newAddress() });

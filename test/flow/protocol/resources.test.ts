@@ -67,6 +67,15 @@ describeOnEachBackend(
       return { account, answer: await redeem(latchkey(), client, signedIn, exchange) };
     }
 
+    it('is made for clients that registered its scopes, and registering none of them changes nothing', async () => {
+      const client = await latchkey().createClient({ scope: 'openid orders:read' });
+      for (const scope of ['openid orders:read', 'openid orders:refund']) {
+        const { answer } = await tokensFor(client, scope, SHOP);
+        assert.equal(answer.body['scope'], scope.replace('openid ', ''), JSON.stringify(answer.body));
+      }
+      await assert.rejects(latchkey().createClient({ scope: 'openid unheard:of' }), /scope/);
+    });
+
     it('is a JWT with exactly that audience, and nothing about the person but the subject', async () => {
       const client = await latchkey().createClient();
       const scope = 'openid profile email orders:read';

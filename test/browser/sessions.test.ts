@@ -1,0 +1,116 @@
+// The list of sessions and the wait of a locked sign-in at a real browser: with and without scripts, light and dark, without barriers.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { launchChromium } from '../support/chromium.ts';
+import { authorizationRequest } from '../support/relying-party.ts';
+import { type Latchkey, startLatchkey, TEST_PASSWORD } from '../support/server.ts';
+
+const launched = await launchChromium();
+const missing = launched.browser === null ? launched.missing : false;
+
+async function assertNoBarrier(page: Page): Promise<void> {
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await page.emulateMedia({ colorScheme });
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    assert.deepEqual(
+      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`),
+      [],
+      colorScheme,
+    );
+  }
+}
+
+describe('sessions and waits in Chromium', { skip: missing }, () => {
+  let browser: Browser;
+  let latchkey: Latchkey;
+  before(async () => {
+    assert.ok(launched.browser);
+    browser = launched.browser;
+    latchkey = await startLatchkey({
+      backend: 'embedded',
+      host: 'localhost',
+      env: { LATCHKEY_LOCK_AFTER: '2', LATCHKEY_NETWORK_FAILURES: '1000' },
+    });
+  });
+  after(async () => {
+    await browser.close();
+    await latchkey.stop();
+  });
+
+  async function within(options: BrowserContextOptions, work: (page: Page) => Promise<void>): Promise<void> {
+    const context = await browser.newContext(options);
+    try {
+      await work(await context.newPage());
+    } finally {
+      await context.close();
+    }
+  }
+
+  async function openList(page: Page, email: string): Promise<void> {
+    await page.goto(`${latchkey.issuer}/account/sessions`);
+    await page.fill('[name=login]', email);
+    await page.fill('[name=password]', TEST_PASSWORD);
+    await page.click('#submit');
+    await page.waitForSelector('[data-page=account-sessions]');
+  }
+
+  for (const [colorScheme, javaScriptEnabled, width] of [
+    ['light', true, 1280],
+    ['dark', false, 320],
+  ] as const) {
+    const how = `${colorScheme}, ${javaScriptEnabled ? 'with' : 'without'} scripts`;
+
+    it(`lists two sessions, renames one and ends the other (${how})`, async () => {
+      const { email } = await latchkey.createAccount();
+      await within({}, async (elsewhere) => {
+        await openList(elsewhere, email ?? '');
+        await within({ colorScheme, javaScriptEnabled, viewport: { width, height: 800 } }, async (page) => {
+          await openList(page, email ?? '');
+          assert.equal(await page.locator('[data-session]').count(), 2);
+          assert.match((await page.locator('[data-session]').first().textContent()) ?? '', /This device/);
+          // Axe is a script itself.
+          if (javaScriptEnabled) await assertNoBarrier(page);
+          const [wide, seen] = [await page.locator('main').boundingBox(), page.viewportSize()];
+          assert.ok((wide?.width ?? Number.POSITIVE_INFINITY) <= (seen?.width ?? 0), 'nothing stands out');
+          await page.locator('[data-current] summary').click();
+          await page.locator('[data-current] [name=name]').fill('My desk');
+          await page.locator('[data-current] form[action$="/name"] button').click();
+          await page.waitForSelector('[data-page=account-sessions]');
+          assert.match((await page.locator('[data-current] h2').textContent()) ?? '', /My desk/);
+          await page.locator('[data-session]:not([data-current]) form[action$="/end"] button').click();
+          await page.waitForSelector('[data-page=account-sessions]');
+          assert.equal(await page.locator('[data-session]').count(), 1);
+        });
+        await elsewhere.reload();
+        assert.equal(await elsewhere.locator('main').getAttribute('data-page'), 'login', 'the other one is out');
+      });
+    });
+
+    it(`says how long a locked sign-in has to wait, also after a reload (${how})`, async () => {
+      const { email } = await latchkey.createAccount();
+      const client = await latchkey.createClient();
+      await within({ colorScheme, javaScriptEnabled, viewport: { width, height: 800 } }, async (page) => {
+        await page.goto(authorizationRequest(latchkey.issuer, client).url.href);
+        for (let count = 0; count < 3; count += 1) {
+          await page.fill('[name=login]', email ?? '');
+          await page.fill('[name=password]', 'wrong horse battery staple');
+          await Promise.all([page.waitForEvent('load'), page.click('#submit')]);
+        }
+        const left = async () => Number(await page.locator('[data-countdown]').first().getAttribute('data-countdown'));
+        const before = await left();
+        assert.ok(before > 800 && before <= 900, String(before));
+        if (javaScriptEnabled) {
+          await assertNoBarrier(page);
+          const words = page.locator('[data-countdown]').first();
+          const shown = await words.textContent();
+          await page.waitForFunction((text) => document.querySelector('[data-countdown]')?.textContent !== text, shown);
+        }
+        await page.reload();
+        const after = await left();
+        assert.ok(after > 700 && after <= before, `${before} then ${after}`);
+      });
+    });
+  }
+});
