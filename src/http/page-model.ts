@@ -563,6 +563,13 @@ export interface TelegramWidgetModel {
   readonly otherWayUrl: string;
 }
 
+/** The pages of a portal, and which of them is shown. */
+export interface Navigation {
+  /** Key of its name. */
+  readonly label: string;
+  readonly entries: readonly { readonly url: string; readonly label: string; readonly isCurrent: boolean }[];
+}
+
 /** Of the page `admin-clients`. */
 export interface AdminClientsModel {
   readonly query: string;

@@ -5,6 +5,7 @@ import { type CookieNaming, readCookie, setCookie } from './browser.ts';
 import type { Csrf } from './csrf.ts';
 import { contentSecurityPolicy, type FormTarget } from './headers.ts';
 import type { Locales } from './locale.ts';
+import type { Navigation } from './page-model.ts';
 import { requestId } from './request-id.ts';
 import type { View } from './view.ts';
 
@@ -20,6 +21,8 @@ interface ShowOptions {
   readonly formTarget?: FormTarget;
   /** Shown in the corner of pages that belong to somebody. */
   readonly account?: { readonly name: string; readonly email: string | null } | null;
+  /** The other pages of a portal. */
+  readonly navigation?: Navigation;
   /** For the page that says why no cookie can be set: its forms would lead nowhere. */
   readonly setsNoCookie?: boolean;
 }
@@ -49,6 +52,7 @@ export class Pages {
       requestId: requestId(ctx),
       path: ctx.path,
       account: options.account ?? null,
+      navigation: options.navigation ?? null,
     });
     ctx.status = options.status ?? 200;
     ctx.type = 'html';

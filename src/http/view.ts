@@ -7,7 +7,7 @@ import ejs from 'ejs';
 import type { Assets } from './asset.ts';
 import { errorText } from './error-text.ts';
 import type { Locales, Translate } from './locale.ts';
-import type { AccountModel } from './page-model.ts';
+import type { AccountModel, Navigation } from './page-model.ts';
 
 const VIEWS = join(import.meta.dirname, '..', '..', 'views');
 const MINUTE = 60;
@@ -24,6 +24,8 @@ export interface PageContext {
   readonly path: string;
   /** Who is signed in, on pages that say so. */
   readonly account?: AccountModel | null;
+  /** Around the pages of a portal. */
+  readonly navigation?: Navigation | null;
 }
 
 export interface View {
@@ -59,7 +61,7 @@ interface Head {
 /** The names that templates may use without saying where they come from. */
 const LOCALS = [
   'model page head t rich link code plain countdown clock moment problem initial icon asset errorText account csrf path requestId',
-  'locale direction languages productName host body',
+  'locale navigation direction languages productName host body',
 ].flatMap((names) => names.split(' '));
 
 /** Compiles every page at once, so that a broken template stops the start. @param parts.dir the folder with pages, partials and icons */
@@ -119,6 +121,7 @@ export function createView(parts: {
         direction: locales.dir(locale),
         languages: locales.available,
         account: context.account ?? null,
+        navigation: context.navigation ?? null,
         csrf: context.csrf ?? '',
         path: context.path,
         requestId: context.requestId ?? '',

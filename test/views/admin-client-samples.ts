@@ -46,7 +46,13 @@ const detail: AdminClientModel = {
   errors: { fields: {} },
 };
 
-const sample = (name: string, page: string, model: object): Sample => ({ name, page, isSignedIn: true, model });
+const sample = (name: string, page: string, model: object): Sample => ({
+  name,
+  page,
+  isSignedIn: true,
+  isAdmin: true,
+  model,
+});
 
 export const adminClientSamples: readonly Sample[] = [
   sample('admin-clients', 'admin-clients', list),

@@ -7,7 +7,7 @@ import { createAssets } from '../../src/http/asset.ts';
 import { createLocales } from '../../src/http/locale.ts';
 import { createView } from '../../src/http/view.ts';
 import type { Sample } from './sample.ts';
-import { ada, samples } from './samples.ts';
+import { ada, everyAdminPage, samples } from './samples.ts';
 
 const VIEWS = join(import.meta.dirname, '..', '..', 'views');
 /** Bytes of a first visit: page, style sheet and scripts, uncompressed. */
@@ -24,6 +24,7 @@ function render(sample: Sample, locale = 'en', model: object = sample.model): st
     requestId: 'request-1',
     path: `/${sample.name}`,
     account: sample.isSignedIn ? ada : null,
+    navigation: sample.isAdmin ? everyAdminPage(`/${sample.name}`) : null,
   });
 }
 

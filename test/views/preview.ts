@@ -8,7 +8,7 @@ import { createAssets } from '../../src/http/asset.ts';
 import { securityHeaders } from '../../src/http/headers.ts';
 import { createLocales } from '../../src/http/locale.ts';
 import { createView } from '../../src/http/view.ts';
-import { ada, samples } from './samples.ts';
+import { ada, everyAdminPage, samples } from './samples.ts';
 
 export interface Preview {
   readonly origin: string;
@@ -52,6 +52,7 @@ export async function startPreview(options: { readonly port: number; readonly is
       requestId: 'Zk3vX0aWm2bT',
       path: ctx.path,
       account: sample.isSignedIn ? ada : null,
+      navigation: sample.isAdmin ? everyAdminPage(`/${sample.name}`) : null,
     });
   });
   const server: Server = createServer(app.callback());

@@ -6,4 +6,6 @@ export interface Sample {
   readonly model: object;
   /** Whether the page is about somebody who is signed in. */
   readonly isSignedIn?: boolean;
+  /** Whether it stands in the admin portal, between the links of somebody who may do everything. */
+  readonly isAdmin?: boolean;
 }

@@ -1,5 +1,6 @@
 // A model for each state of each page: what the preview shows, and what the tests of views and pages go through.
 import { renderSVG } from 'uqr';
+import { PERMISSIONS } from '../../src/access/permission.ts';
 import type {
   ConsentModel,
   ErrorModel,
@@ -8,12 +9,14 @@ import type {
   LoginModel,
   LogoutModel,
   MessageModel,
+  Navigation,
   SecondFactorModel,
   SecondFactorSetupModel,
   SecurityModel,
   SelectAccountModel,
   SetupModel,
 } from '../../src/http/page-model.ts';
+import { adminNavigation } from '../../src/portal/admin/admin-page.ts';
 import { adminClientSamples } from './admin-client-samples.ts';
 import { deviceSamples } from './device-samples.ts';
 import { mailedSamples } from './mailed-samples.ts';
@@ -23,6 +26,8 @@ import { telegramSamples } from './telegram-samples.ts';
 import { upstreamSamples } from './upstream-samples.ts';
 
 export const ada = { name: 'Ada Lovelace', email: 'ada@example.com' };
+
+export const everyAdminPage = (path: string): Navigation => adminNavigation(new Set(PERMISSIONS), path);
 
 const client = {
   name: 'Photo Album',

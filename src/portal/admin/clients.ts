@@ -12,6 +12,7 @@ import type { Pages } from '../../http/page.ts';
 import type { AdminClientModel, AdminClientsModel, FormProblems } from '../../http/page-model.ts';
 import { causeOf } from '../portal-session.ts';
 import { type AdminDoorParts, type Administrator, adminDoors } from './admin-door.ts';
+import { showAdminPage } from './admin-page.ts';
 
 const HOME = '/admin/clients';
 const PAGE = 50;
@@ -119,7 +120,7 @@ async function showList(
     isDeleted: ctx.query['deleted'] !== undefined,
     errors: failed?.errors ?? NO_PROBLEMS,
   };
-  show(ctx, parts, who, 'admin-clients', model);
+  showAdminPage(ctx, parts, who, 'admin-clients', model);
 }
 
 async function create(ctx: RouterContext, parts: AdminClientsParts, who: Administrator): Promise<void> {
@@ -221,7 +222,7 @@ function showOne(
     form: shown.form ?? stored(client),
     errors: shown.errors ?? NO_PROBLEMS,
   };
-  show(ctx, parts, who, 'admin-client', model);
+  showAdminPage(ctx, parts, who, 'admin-client', model);
 }
 
 function stored({ metadata }: RegisteredClient): AdminClientModel['form'] {
@@ -246,15 +247,6 @@ function typed(form: UpdateForm): AdminClientModel['form'] {
     roleAudience: form.role_audience,
     accessTokenTtl: form.access_token_ttl,
   };
-}
-
-function show(ctx: RouterContext, parts: AdminClientsParts, who: Administrator, page: string, model: object): void {
-  const { account } = who.session;
-  parts.pages.show(ctx, page, model, {
-    formTarget: 'self',
-    accountLocale: account.locale,
-    account: { name: account.name ?? account.username ?? account.email ?? '', email: account.email },
-  });
 }
 
 function words(text: string): readonly string[] {
