@@ -7,7 +7,7 @@ import type { Navigation } from '../../http/page-model.ts';
 import type { Administrator } from './admin-door.ts';
 
 /** In the order of the navigation: address, key of the label, and what somebody must be allowed to do to see it. */
-export const ADMIN_PAGES: readonly (readonly [url: string, label: string, permission: Permission])[] = [
+const ADMIN_PAGES: readonly (readonly [url: string, label: string, permission: Permission])[] = [
   ['/admin/clients', 'admin_clients.title', 'clients:read'],
 ];
 
