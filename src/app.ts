@@ -539,7 +539,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       securityRoutes(securityParts),
       profileRoutes(profileParts),
       emailUndoRoutes(profileParts),
-      identitiesRoutes({ ...securityParts, identities, upstreams, transactions, linking }),
+      identitiesRoutes({ ...securityParts, identities, upstreams, transactions, linking, bot }),
       adminClientsRoutes({ ...securityParts, roles, clients, issuer }),
       sessionsRoutes({ sessions, browserSessions, sessionsAndGrants, clients, pages, csrf }),
       webhookRoutes({

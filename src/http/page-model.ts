@@ -525,9 +525,12 @@ export interface SessionsModel {
 export interface TelegramWaitModel {
   readonly client: ClientModel | null;
   readonly action: string;
+  readonly purpose: 'sign-in' | 'second-factor' | 'fresh-proof' | 'link' | 'enrolment';
   readonly state: 'open' | 'claimed' | 'approved' | 'denied' | 'taken' | 'expired';
   /** Two digits. */
   readonly number: string;
+  /** The question is in a chat with the bot already; otherwise a link leads to it. */
+  readonly isInChat: boolean;
   /** `qr` is an SVG of our own; null while the bot is not there. */
   readonly bot: { readonly url: string; readonly name: string; readonly qr: string } | null;
   /** For which the question still stands. */

@@ -4,14 +4,13 @@
 import type { Context } from 'koa';
 import { z } from 'zod';
 import type { AccountRow } from '../account/accounts.ts';
-import { TELEGRAM_ISSUER } from '../account/linked-identities.ts';
 import type { Proof } from '../credential/assurance.ts';
 import { AppError, Forbidden } from '../errors.ts';
 import { ensureBrowserId, findBrowserId } from '../http/browser.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import { parseForm } from '../http/form.ts';
 import type { UpstreamAccountModel } from '../http/page-model.ts';
-import type { TelegramPerson } from '../telegram/signed-data.ts';
+import { telegramIdentity } from '../telegram/person.ts';
 import { UpstreamFailure, type UpstreamIdentity } from '../upstream/adapter.ts';
 import { type Decision, provenEmail } from '../upstream/linking.ts';
 import { showUpstreamFailure } from '../upstream/routes.ts';
@@ -126,7 +125,7 @@ export async function submitApproval(ctx: Context, parts: Parts, interaction: In
   const approver = await takeApproval(ctx, parts, interaction, id);
   if (approver === null) return;
   const door = interaction.upstreams.find((one) => one.door === 'bot');
-  if (door && approver.person) await receive(ctx, parts, interaction, door, identityOf(approver.person));
+  if (door && approver.person) await receive(ctx, parts, interaction, door, telegramIdentity(approver.person));
   else toPrompt(ctx, interaction);
 }
 
@@ -135,7 +134,7 @@ export async function finishMiniApp(ctx: Context, parts: Parts, interaction: Int
   const door = interaction.upstreams.find((one) => one.identities === TELEGRAM_IDENTITIES);
   const person = door && ctx.query['choose'] === undefined ? await takeArrival(ctx, parts, interaction) : null;
   if (!door || person === null) return false;
-  await receive(ctx, parts, interaction, door, identityOf(person));
+  await receive(ctx, parts, interaction, door, telegramIdentity(person));
   return true;
 }
 
@@ -149,18 +148,7 @@ export async function finishWidget(
   const door = interaction.upstreams.find((one) => one.door === 'widget');
   if (!door) return toPrompt(ctx, interaction);
   const person = await takeWidget(ctx, parts, interaction, handle);
-  if (person !== null) await receive(ctx, parts, interaction, door, identityOf(person));
-}
-
-/** Telegram knows no addresses; its numeric id is the only key, whichever door somebody comes through. */
-function identityOf(person: TelegramPerson): UpstreamIdentity {
-  const { firstName, lastName } = person;
-  return {
-    ...{ issuer: TELEGRAM_ISSUER, subject: person.id, email: null, emailVerified: false, username: person.username },
-    name: [firstName, lastName].filter(Boolean).join(' ') || null,
-    ...{ givenName: firstName || null, familyName: lastName || null },
-    ...{ picture: null, locale: person.locale, tokens: null },
-  };
+  if (person !== null) await receive(ctx, parts, interaction, door, telegramIdentity(person));
 }
 
 /** Somebody came back: with an identity that is linked, or with one that is nobody's yet. */

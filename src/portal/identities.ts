@@ -9,7 +9,18 @@ import { clientNetwork } from '../http/client-address.ts';
 import { formBody, parseForm } from '../http/form.ts';
 import type { IdentitiesModel } from '../http/page-model.ts';
 import { requestId } from '../http/request-id.ts';
-import { UpstreamFailure } from '../upstream/adapter.ts';
+import {
+  type ApprovalPageParts,
+  askInBot,
+  findAsked,
+  sendAskedState,
+  showWait,
+  streamAskedState,
+  takeAsked,
+} from '../telegram/approval-page.ts';
+import type { ApprovalFor } from '../telegram/approvals.ts';
+import { telegramIdentity } from '../telegram/person.ts';
+import { UpstreamFailure, type UpstreamIdentity } from '../upstream/adapter.ts';
 import type { Linking } from '../upstream/linking.ts';
 import { showUpstreamFailure } from '../upstream/routes.ts';
 import type { Transactions } from '../upstream/transaction.ts';
@@ -19,10 +30,11 @@ import type { PortalSession } from './portal-session.ts';
 
 const HOME = '/account/identities';
 const LINKED = `${HOME}/linked`;
+const IN_BOT = `${HOME}/telegram`;
 const LINK_FORM = z.strictObject({ upstream: z.string().max(32) });
 const EMPTY_FORM = z.strictObject({});
 
-export interface IdentitiesParts extends FreshProofParts, ChangeNoticeParts {
+export interface IdentitiesParts extends FreshProofParts, ChangeNoticeParts, ApprovalPageParts {
   readonly identities: LinkedIdentities;
   readonly upstreams: Upstreams;
   readonly transactions: Transactions;
@@ -45,6 +57,31 @@ export function identitiesRoutes(parts: IdentitiesParts): Router {
   router.get(
     `${LINKED}/:ticket`,
     seen((ctx, session) => finish(ctx, parts, session)),
+  );
+  router.get(
+    `${IN_BOT}/:approval`,
+    seen((ctx, session) => showApproval(ctx, parts, session)),
+  );
+  router.post(
+    `${IN_BOT}/:approval`,
+    body,
+    submit((ctx, session) => finishApproval(ctx, parts, session)),
+  );
+  router.post(
+    IN_BOT,
+    body,
+    submit(async (ctx, session) => {
+      parseForm(ctx, EMPTY_FORM);
+      await beginApproval(ctx, parts, session);
+    }),
+  );
+  router.get(
+    `${IN_BOT}/:approval/state`,
+    inSession(parts, (ctx, session) => sendAskedState(ctx, parts, linkIn(session), approvalOf(ctx))),
+  );
+  router.get(
+    `${IN_BOT}/:approval/events`,
+    inSession(parts, (ctx, session) => streamAskedState(ctx, parts, linkIn(session), approvalOf(ctx))),
   );
   router.get(
     `${HOME}/:id/unlink`,
@@ -107,15 +144,66 @@ function labelOf(parts: IdentitiesParts, { upstream }: LinkedIdentityView): stri
   return parts.upstreams.findByIdentities(upstream)?.label ?? upstream;
 }
 
-/** Those that a browser can be sent to. */
+/** Those that a browser can be sent to, and the bot while it is there. The legacy widget is for signing in only. */
 function linkable(parts: IdentitiesParts): readonly Upstream[] {
-  return parts.upstreams.list().filter(({ door }) => door === 'redirect');
+  const hasBot = typeof parts.bot?.telegram.username === 'string';
+  return parts.upstreams.list().filter(({ door }) => door === 'redirect' || (door === 'bot' && hasBot));
+}
+
+/** The bot's answer counts for the account and the session that asked, and for making it a way in. */
+function linkIn({ account, uid }: PortalSession): ApprovalFor {
+  return { purpose: 'link', context: `portal:${uid}:${account.id}` };
+}
+
+function approvalOf(ctx: RouterContext): string {
+  return String(ctx.params['approval']);
+}
+
+/** For script: nothing that would send it to a page. */
+function inSession(parts: IdentitiesParts, step: (ctx: RouterContext, session: PortalSession) => void | Promise<void>) {
+  return async (ctx: RouterContext): Promise<void> => {
+    const session = await parts.sessions.find(ctx);
+    if (!session) throw new NotFound(undefined, { code: 'page-not-found' });
+    await step(ctx, session);
+  };
+}
+
+async function beginApproval(ctx: RouterContext, parts: IdentitiesParts, session: PortalSession): Promise<void> {
+  const begun = await askInBot(ctx, parts, linkIn(session), null);
+  ctx.status = 303;
+  ctx.redirect(begun === null ? HOME : `${IN_BOT}/${begun.id}`);
+}
+
+async function showApproval(ctx: RouterContext, parts: IdentitiesParts, session: PortalSession): Promise<void> {
+  const approval = await findAsked(ctx, parts, linkIn(session), approvalOf(ctx));
+  if (approval === null || approval.state === 'taken') {
+    toHome(ctx);
+    return;
+  }
+  const { account } = session;
+  showWait(ctx, parts, approval, {
+    ...{ client: null, againAction: IN_BOT, otherWayUrl: HOME, accountLocale: account.locale },
+    account: { name: account.name ?? account.username ?? account.email ?? '', email: account.email },
+  });
+}
+
+/** The bot has its answer, and the browser that asked goes on. */
+async function finishApproval(ctx: RouterContext, parts: IdentitiesParts, session: PortalSession): Promise<void> {
+  parseForm(ctx, EMPTY_FORM);
+  const door = parts.upstreams.list().find((one) => one.door === 'bot');
+  const approver = door ? await takeAsked(ctx, parts, linkIn(session), approvalOf(ctx)) : null;
+  if (door && approver?.person) await link(ctx, parts, session, door, telegramIdentity(approver.person));
+  else if (!door) toHome(ctx);
 }
 
 async function begin(ctx: RouterContext, parts: IdentitiesParts, session: PortalSession): Promise<void> {
   const form = parseForm(ctx, LINK_FORM);
   const upstream = linkable(parts).find((one) => one.id === form.upstream);
   if (!upstream) throw new NotFound(undefined, { code: 'page-not-found' });
+  if (upstream.door === 'bot') {
+    await beginApproval(ctx, parts, session);
+    return;
+  }
   const account = { id: session.account.id, session: session.uid };
   const uiLocales = [parts.pages.locale(ctx, { accountLocale: session.account.locale })];
   try {
@@ -132,13 +220,22 @@ async function begin(ctx: RouterContext, parts: IdentitiesParts, session: Portal
 async function finish(ctx: RouterContext, parts: IdentitiesParts, session: PortalSession): Promise<void> {
   const ticket = await parts.transactions.takeTicket(ctx, LINKED, String(ctx.params['ticket']));
   const upstream = ticket && parts.upstreams.find(ticket.upstream);
-  const { account } = session;
   // A reload, or somebody else signed in meanwhile: the proof was another account's.
   if (ticket?.intent !== 'link' || !upstream || !isSame(ticket.account, session)) {
     toHome(ctx);
     return;
   }
-  if (await parts.linking.link(ctx, upstream, ticket.identity, account)) {
+  await link(ctx, parts, session, upstream, ticket.identity);
+}
+
+async function link(
+  ctx: RouterContext,
+  parts: IdentitiesParts,
+  session: PortalSession,
+  upstream: Upstream,
+  identity: UpstreamIdentity,
+): Promise<void> {
+  if (await parts.linking.link(ctx, upstream, identity, session.account)) {
     toHome(ctx, 'linked');
     return;
   }

@@ -20,19 +20,23 @@ const TTL = 300;
 const HANDLE = 'telegram-approval';
 const BROWSER = 'telegram-approval-browser';
 
-export type ApprovalPurpose = 'sign-in' | 'second-factor' | 'fresh-proof' | 'link';
+export type ApprovalPurpose = 'sign-in' | 'second-factor' | 'fresh-proof' | 'link' | 'enrolment';
+
+/** What an approval counts for and nothing else. */
+export interface ApprovalFor {
+  readonly purpose: ApprovalPurpose;
+  /** An interaction, a session of the portal. */
+  readonly context: string;
+}
 
 /** What the bot tells about who asks. */
-export interface ApprovalQuestion {
-  readonly purpose: ApprovalPurpose;
+export interface ApprovalQuestion extends ApprovalFor {
   /** Name of the client, or null for our own pages. */
   readonly client: string | null;
   readonly browser: string | null;
   readonly system: string | null;
   readonly network: string;
   readonly place: string | null;
-  /** What the answer counts for and nothing else: an interaction, a session of the portal. */
-  readonly context: string;
 }
 
 interface Sealed {
@@ -60,13 +64,12 @@ interface Row {
 }
 
 /** For the page of the browser that asked. */
-export interface PendingApproval {
+export interface PendingApproval extends ApprovalFor {
   readonly id: string;
   readonly state: ApprovalState | 'expired';
   /** For the link to the bot; null when the question went to a chat that we know. */
   readonly handle: string | null;
   readonly number: string;
-  readonly context: string;
   readonly expiresAt: Date;
 }
 
@@ -158,9 +161,9 @@ export class Approvals {
       ],
       ...[state, telegramId ?? null, number],
     ]);
-    const { context } = question;
+    const { purpose, context } = question;
     return {
-      ...{ id, state, handle, number, context },
+      ...{ id, state, handle, number, purpose, context },
       expiresAt: new Date(rows[0]?.expiresAt ?? askedAt),
       asked: { id, question, choices, askedAt },
     };
@@ -179,7 +182,7 @@ export class Approvals {
       state: isWaiting && row.isOver ? 'expired' : row.state,
       handle,
       number,
-      context: question.context,
+      ...{ purpose: question.purpose, context: question.context },
       expiresAt: new Date(row.expiresAt),
     };
   }
@@ -210,11 +213,12 @@ export class Approvals {
 
   /**
    * Who approved, once, for the browser that asked.
-   * @param context what it was asked for: an approval counts for nothing else
+   * @param asked what it was asked for: an approval counts for nothing else
    */
-  async take(id: string, browserId: string | undefined, context: string): Promise<Approver | null> {
+  async take(id: string, browserId: string | undefined, asked: ApprovalFor): Promise<Approver | null> {
     const found = await this.find(id, browserId);
-    if (browserId === undefined || found === null || !isEqual(found.context, context)) return null;
+    if (browserId === undefined || found?.purpose !== asked.purpose || !isEqual(found.context, asked.context))
+      return null;
     const { rows } = await this.#sql.query<Row>(TAKE, [id, hashToken(BROWSER, browserId)]);
     const [row] = rows;
     if (!row?.telegramId) return null;

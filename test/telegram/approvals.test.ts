@@ -46,9 +46,9 @@ describeOnEachDatabase('an approval in the bot', (database) => {
     assert.deepEqual(question?.question, QUESTION);
     assert.equal(new Set(question?.choices).size, 3);
     assert.ok(question?.choices.includes(number));
-    assert.equal(await approvals.take(id, browser, QUESTION.context), null, 'pressing Start signs nobody in');
+    assert.equal(await approvals.take(id, browser, QUESTION), null, 'pressing Start signs nobody in');
     assert.equal((await approvals.decide(id, person.id, number))?.isApproved, true);
-    assert.deepEqual(await approvals.take(id, browser, QUESTION.context), { telegramId: person.id, person });
+    assert.deepEqual(await approvals.take(id, browser, QUESTION), { telegramId: person.id, person });
   });
 
   it('offers the number at every place among the three', async () => {
@@ -67,7 +67,7 @@ describeOnEachDatabase('an approval in the bot', (database) => {
     const wrong = question.choices.find((one) => one !== number) ?? '';
     assert.equal((await approvals.decide(id, person.id, wrong))?.isApproved, false);
     assert.equal(await approvals.decide(id, person.id, number), null);
-    assert.equal(await approvals.take(id, browser, QUESTION.context), null);
+    assert.equal(await approvals.take(id, browser, QUESTION), null);
     assert.equal((await approvals.find(id, browser))?.state, 'denied');
   });
 
@@ -77,7 +77,7 @@ describeOnEachDatabase('an approval in the bot', (database) => {
     await approvals.claim(handle, person);
     assert.equal((await approvals.decide(id, person.id, null))?.isApproved, false);
     assert.equal(await approvals.decide(id, person.id, number), null);
-    assert.equal(await approvals.take(id, browser, QUESTION.context), null);
+    assert.equal(await approvals.take(id, browser, QUESTION), null);
   });
 
   it('belongs to who pressed Start first, who may press again; nobody else can claim or answer it', async () => {
@@ -107,7 +107,7 @@ describeOnEachDatabase('an approval in the bot', (database) => {
 
   it('is taken once by twenty requests together', async () => {
     const { approvals, id, browser } = await approved(database());
-    const taken = await together(20, () => approvals.take(id, browser, QUESTION.context));
+    const taken = await together(20, () => approvals.take(id, browser, QUESTION));
     assert.equal(taken.filter((one) => one !== null).length, 1);
     assert.equal((await approvals.find(id, browser))?.state, 'taken');
   });
@@ -116,10 +116,13 @@ describeOnEachDatabase('an approval in the bot', (database) => {
     const { approvals, id, browser, handle } = await approved(database());
     assert.equal(await approvals.find(id, randomToken()), null);
     assert.equal(await approvals.find(id, undefined), null);
-    assert.equal(await approvals.take(id, randomToken(), QUESTION.context), null);
-    assert.equal(await approvals.take(id, browser, 'interaction:other'), null);
-    assert.equal(await approvals.take(handle, browser, QUESTION.context), null);
-    assert.ok(await approvals.take(id, browser, QUESTION.context));
+    assert.equal(await approvals.take(id, randomToken(), QUESTION), null);
+    assert.equal(await approvals.take(id, browser, { ...QUESTION, context: 'interaction:other' }), null);
+    for (const purpose of ['second-factor', 'fresh-proof', 'link', 'enrolment'] as const) {
+      assert.equal(await approvals.take(id, browser, { ...QUESTION, purpose }), null, purpose);
+    }
+    assert.equal(await approvals.take(handle, browser, QUESTION), null);
+    assert.ok(await approvals.take(id, browser, QUESTION));
   });
 
   it('is over after five minutes at every step', async () => {
@@ -138,7 +141,7 @@ describeOnEachDatabase('an approval in the bot', (database) => {
     assert.equal(await claimed.approvals.decide(claimed.id, person.id, claimed.number), null);
     const late = await approved(database());
     await end(late.id);
-    assert.equal(await late.approvals.take(late.id, late.browser, QUESTION.context), null);
+    assert.equal(await late.approvals.take(late.id, late.browser, QUESTION), null);
   });
 
   it('that goes to a known chat has no link and only that person can answer', async () => {
@@ -150,7 +153,8 @@ describeOnEachDatabase('an approval in the bot', (database) => {
     assert.equal((await approvals.find(begun.id, browser))?.handle, null);
     assert.equal(await approvals.decide(begun.id, other.id, begun.number), null);
     assert.equal((await approvals.decide(begun.id, linked.id, begun.number))?.isApproved, true);
-    const taken = await approvals.take(begun.id, browser, QUESTION.context);
+    assert.equal(await approvals.take(begun.id, browser, QUESTION), null, 'not what it was asked for');
+    const taken = await approvals.take(begun.id, browser, { ...QUESTION, purpose: 'second-factor' });
     assert.deepEqual(taken, { telegramId: linked.id, person: null });
   });
 

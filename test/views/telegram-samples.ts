@@ -7,7 +7,7 @@ const url = 'https://t.me/latchkey_test_bot?start=4fGh_1bQ2wErTyUiOpAsDfGhJkLzXc
 const wait: TelegramWaitModel = {
   client: { name: 'Photo Album', host: 'photos.example.com' },
   action: '/interaction/abc/telegram/one',
-  state: 'open',
+  ...{ purpose: 'sign-in', state: 'open', isInChat: false },
   number: '07',
   bot: { url, name: '@latchkey_test_bot', qr: renderSVG(url) },
   minutes: 5,
@@ -47,6 +47,16 @@ export const telegramSamples: readonly Sample[] = [
     name: 'telegram-wait-expired',
     page: 'telegram-wait',
     model: { ...wait, state: 'expired' } satisfies TelegramWaitModel,
+  },
+  ...(['open', 'denied', 'expired'] as const).map((state) => ({
+    name: `telegram-wait-link-${state}`,
+    page: 'telegram-wait',
+    model: { ...wait, client: null, purpose: 'link', state } satisfies TelegramWaitModel,
+  })),
+  {
+    name: 'telegram-wait-chat',
+    page: 'telegram-wait',
+    model: { ...wait, purpose: 'second-factor', state: 'claimed', isInChat: true } satisfies TelegramWaitModel,
   },
   { name: 'telegram-mini-app', page: 'telegram-mini-app', model: miniApp },
   { name: 'telegram-mini-app-own', page: 'telegram-mini-app', model: confirm },
