@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { AxeBuilder } from '@axe-core/playwright';
 import { decodeJwt } from 'jose';
 import type { Browser, CDPSession, Page } from 'playwright-core';
 import { addTotp, codeOf, essential } from '../flow/factors/stories.ts';
+import { assertAccessible, assertNoBarrier } from '../support/accessible.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { authorizationRequest, redeem } from '../support/relying-party.ts';
 import { type Latchkey, startLatchkey, TEST_PASSWORD, type TestClient } from '../support/server.ts';
@@ -84,12 +84,6 @@ describe('a person with a passkey in Chromium', { skip: missing }, () => {
   const pageId = (page: Page) => page.locator('main').getAttribute('data-page');
   const at = (page: Page, id: string) => page.locator(`main[data-page=${id}]`).waitFor();
 
-  async function hasNoBarrier(page: Page): Promise<void> {
-    const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag22aa']).analyze();
-    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`);
-    assert.deepEqual(found, [], page.url());
-  }
-
   async function signIn(page: Page, email: string): Promise<void> {
     await page.fill('#login', email);
     await page.fill('#password', TEST_PASSWORD);
@@ -128,20 +122,20 @@ describe('a person with a passkey in Chromium', { skip: missing }, () => {
         await page.goto(`${latchkey.issuer}/account/security`);
         await signIn(page, account.email ?? '');
         await at(page, 'account-security');
-        await hasNoBarrier(page);
+        await assertAccessible(page);
         await page.click('a[href$="passkeys/add"]');
         await page.locator('#submit').waitFor({ state: 'visible' });
-        await hasNoBarrier(page);
+        await assertAccessible(page);
         await page.fill('#name', 'My laptop');
         await page.click('#submit');
         await page.locator('.factors h3').waitFor();
         assert.equal((await page.locator('.factors h3').textContent())?.trim(), 'My laptop');
         assert.match((await page.locator('.factors').textContent()) ?? '', /this device only/);
-        await hasNoBarrier(page);
+        await assertAccessible(page);
         // What is made with a password alone is changed with the passkey only.
         await page.click('a[href$=rename]');
         await at(page, 'reauthenticate');
-        await hasNoBarrier(page);
+        await assertAccessible(page);
         await page.click('[data-passkey]');
         await page.locator('#name').waitFor();
         await page.fill('#name', 'Old laptop');
@@ -149,7 +143,7 @@ describe('a person with a passkey in Chromium', { skip: missing }, () => {
         await at(page, 'account-security');
         assert.equal((await page.locator('.factors h3').textContent())?.trim(), 'Old laptop');
         await page.click('a[href$=delete]');
-        await hasNoBarrier(page);
+        await assertAccessible(page);
         await page.click('#submit');
         await page.locator('[role=status]').first().waitFor();
         assert.equal(await page.locator('.factors').count(), 0);
@@ -169,7 +163,7 @@ describe('a person with a passkey in Chromium', { skip: missing }, () => {
       const verifier = await open(page);
       assert.equal(await pageId(page), 'login');
       await page.locator('[data-passkey]').waitFor({ state: 'visible' });
-      await hasNoBarrier(page);
+      await assertAccessible(page);
       await cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled: true });
       await page.click('[data-passkey]');
       const claims = await landed(page, verifier);
@@ -202,7 +196,7 @@ describe('a person with a passkey in Chromium', { skip: missing }, () => {
       assert.equal((await landed(page, weak))['acr'], 'urn:latchkey:aal1');
       const liked = await open(page, { acr_values: PHR });
       assert.equal(await pageId(page), 'second-factor');
-      await hasNoBarrier(page);
+      await assertAccessible(page);
       await page.click('button[value=skip]');
       assert.equal((await landed(page, liked))['acr'], 'urn:latchkey:aal1');
       await cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled: true });
@@ -232,10 +226,10 @@ describe('a person with a passkey in Chromium', { skip: missing }, () => {
       const verifier = await open(page);
       await page.click('[data-passkey]');
       await page.locator('[data-passkey-problem]').waitFor({ state: 'visible' });
-      await hasNoBarrier(page);
+      await assertAccessible(page);
       await signIn(page, account.email ?? '');
       await at(page, 'second-factor');
-      await hasNoBarrier(page);
+      await assertAccessible(page);
       await page.fill('#code', codeOf(secret, 1));
       await page.click('#submit');
       assert.equal((await landed(page, verifier)).sub, account.subject);
@@ -254,14 +248,7 @@ describe('a deployment that demands a second factor, in Chromium', { skip: missi
         const account = await latchkey.createAccount();
         const context = await browser.newContext({ colorScheme });
         const page = await context.newPage();
-        const look = async (): Promise<void> => {
-          const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag22aa']).analyze();
-          assert.deepEqual(
-            violations.map(({ id }) => id),
-            [],
-            page.url(),
-          );
-        };
+        const look = (): Promise<void> => assertNoBarrier(page, colorScheme);
         const { url } = authorizationRequest(latchkey.issuer, client);
         await page.goto(url.href);
         await page.fill('#login', account.email ?? '');

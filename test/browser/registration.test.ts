@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { FREE_ENV, mailsTo, newAddress, readMail } from '../flow/mailed/stories.ts';
+import { assertAccessible } from '../support/accessible.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { authorizationRequest } from '../support/relying-party.ts';
 import { type Latchkey, startLatchkey, TEST_PASSWORD, type TestClient } from '../support/server.ts';
@@ -66,12 +66,7 @@ describe('a person with a mailbox in Chromium', { skip: missing }, () => {
   async function expectPage(page: Page, id: string): Promise<void> {
     await page.waitForSelector(`[data-page="${id}"]`);
     if (withoutScripts.has(page)) return;
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    assert.deepEqual(
-      violations.map(({ id: rule, nodes }) => `${rule}: ${nodes.map(({ html }) => html).join(' ')}`),
-      [],
-      id,
-    );
+    await assertAccessible(page);
   }
 
   async function openApp(page: Page): Promise<void> {

@@ -1,26 +1,14 @@
 // The list of sessions and the wait of a locked sign-in at a real browser: with and without scripts, light and dark, without barriers.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { assertAccessible } from '../support/accessible.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { authorizationRequest } from '../support/relying-party.ts';
 import { type Latchkey, startLatchkey, TEST_PASSWORD } from '../support/server.ts';
 
 const launched = await launchChromium();
 const missing = launched.browser === null ? launched.missing : false;
-
-async function assertNoBarrier(page: Page): Promise<void> {
-  for (const colorScheme of ['dark', 'light'] as const) {
-    await page.emulateMedia({ colorScheme });
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    assert.deepEqual(
-      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`),
-      [],
-      colorScheme,
-    );
-  }
-}
 
 describe('sessions and waits in Chromium', { skip: missing }, () => {
   let browser: Browser;
@@ -71,7 +59,7 @@ describe('sessions and waits in Chromium', { skip: missing }, () => {
           assert.equal(await page.locator('[data-session]').count(), 2);
           assert.match((await page.locator('[data-session]').first().textContent()) ?? '', /This device/);
           // Axe is a script itself.
-          if (javaScriptEnabled) await assertNoBarrier(page);
+          if (javaScriptEnabled) await assertAccessible(page);
           const [wide, seen] = [await page.locator('main').boundingBox(), page.viewportSize()];
           assert.ok((wide?.width ?? Number.POSITIVE_INFINITY) <= (seen?.width ?? 0), 'nothing stands out');
           await page.locator('[data-current] summary').click();
@@ -102,7 +90,7 @@ describe('sessions and waits in Chromium', { skip: missing }, () => {
         const before = await left();
         assert.ok(before > 800 && before <= 900, String(before));
         if (javaScriptEnabled) {
-          await assertNoBarrier(page);
+          await assertAccessible(page);
           const words = page.locator('[data-countdown]').first();
           const shown = await words.textContent();
           await page.waitForFunction((text) => document.querySelector('[data-countdown]')?.textContent !== text, shown);

@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, Page } from 'playwright-core';
+import { assertAccessible } from '../support/accessible.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { freePort } from '../support/free-port.ts';
 import { authorizationRequest } from '../support/relying-party.ts';
@@ -72,19 +72,13 @@ describe('an OpenID upstream in Chromium', { skip: missing }, () => {
     }
   }
 
-  async function isAccessible(page: Page): Promise<void> {
-    const tags = ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'];
-    const { violations } = await new AxeBuilder({ page }).withTags(tags).analyze();
-    assert.deepEqual(violations, []);
-  }
-
   for (const javaScriptEnabled of [true, false]) {
     it(`leads from an app to the app, ${javaScriptEnabled ? 'with' : 'without'} scripts`, async () => {
       const redirectUri = `http://127.0.0.1:${(app.address() as AddressInfo).port}/callback`;
       const client = await latchkey.createClient({ client_name: 'Photo Album', redirect_uris: [redirectUri] });
       await withPage({ javaScriptEnabled }, async (page) => {
         await page.goto(authorizationRequest(latchkey.issuer, client, { scope: 'openid email' }).url.href);
-        if (javaScriptEnabled) await isAccessible(page);
+        if (javaScriptEnabled) await assertAccessible(page);
         await page.click('[data-upstream=second]');
         await page.waitForURL(`${upstream.issuer}/**`);
         await page.click('text=Sign in as Eve');
@@ -111,9 +105,9 @@ describe('an OpenID upstream in Chromium', { skip: missing }, () => {
       await page.click('text=Sign in as Eve');
       await page.waitForSelector('[data-identity]');
       assert.match((await page.textContent('[data-identity]')) ?? '', /eve@upstream\.example/);
-      await isAccessible(page);
+      await assertAccessible(page);
       await page.click('a[href$="/unlink"]');
-      await isAccessible(page);
+      await assertAccessible(page);
       await page.click('#submit');
       await page.waitForURL('**/account/identities?done=unlinked');
       assert.equal(await page.locator('[data-identity]').count(), 0);
