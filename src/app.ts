@@ -100,6 +100,7 @@ import { Chats } from './telegram/chats.ts';
 import { Pace } from './telegram/pace.ts';
 import { type InitDataKey, readMiniAppKey } from './telegram/signed-data.ts';
 import { Telegram } from './telegram/telegram.ts';
+import { unlinkTelegram } from './telegram/unlinking.ts';
 import { UsedData } from './telegram/used-data.ts';
 import { webhookRoutes } from './telegram/webhook.ts';
 import { Linking } from './upstream/linking.ts';
@@ -413,6 +414,11 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
           if (error instanceof NotFound) return false;
           throw error;
         }
+      },
+      async unlink(account, telegramId, locale) {
+        const key = { upstream: TELEGRAM_IDENTITIES, issuer: TELEGRAM_ISSUER, subject: telegramId };
+        const parts = { factors, identities, audit, notifications, oneTime, notMeTtl: settings.ttl.notMe };
+        return unlinkTelegram(parts, account, key, locale);
       },
       createLoginUrl: async (person) => `${issuer}${await createLoginPath(oneTime, person, PORTAL_CLIENT_ID)}`,
     });

@@ -106,6 +106,11 @@ export class LinkedIdentities {
     return (await em.nativeDelete(LinkedIdentity, { id, accountId })) === 1;
   }
 
+  /** @returns whether this account had it */
+  async unlinkKey(em: EntityManager, accountId: string, key: IdentityKey): Promise<boolean> {
+    return (await em.nativeDelete(LinkedIdentity, { accountId, ...key })) === 1;
+  }
+
   async unlinkAll(em: EntityManager, accountId: string): Promise<void> {
     await em.nativeDelete(LinkedIdentity, { accountId });
   }

@@ -23,9 +23,13 @@ export interface ConversationParts {
   listSessions(account: AccountRow): Promise<readonly SessionLine[]>;
   /** @returns false when the account has no such session */
   endSession(account: AccountRow, id: string): Promise<boolean>;
+  /** Takes the Telegram account away from the account, unless the account would be worse off. @param locale of a notice */
+  unlink(account: AccountRow, telegramId: string, locale: string): Promise<UnlinkOutcome>;
   /** An address that signs this person in once, within two minutes, after one press there. */
   createLoginUrl(person: TelegramPerson): Promise<string>;
 }
+
+export type UnlinkOutcome = 'removed' | 'not-found' | 'last-way' | 'last-second-factor';
 
 export interface SessionLine {
   readonly id: string;
@@ -43,6 +47,10 @@ const HANDLE = /^[A-Za-z0-9_-]{43}$/;
 const ANSWER = /^a:([0-9a-f-]{36}):(\d{2}|no)$/;
 /** `s:<session>`. */
 const SESSION = /^s:([0-9a-f-]{36})$/;
+/** `u:<when it was asked>` and `u:no`. */
+const UNLINK = /^u:(\d{10}|no)$/;
+/** Seconds for which the question whether to unlink stands. */
+const UNLINK_TTL = 600;
 const LANGUAGE = /^l:([A-Za-z-]{2,20})$/;
 
 type Member = 'member' | 'kicked';
@@ -66,6 +74,8 @@ export function createConversation(parts: ConversationParts): Composer<Context> 
   chat.command('login', (ctx) => login(ctx, parts));
   chat.command('sessions', (ctx) => showSessions(ctx, parts));
   chat.callbackQuery(SESSION, (ctx) => endSession(ctx, parts, ctx.match[1] ?? ''));
+  chat.command('unlink', (ctx) => askToUnlink(ctx, parts));
+  chat.callbackQuery(UNLINK, (ctx) => unlink(ctx, parts, ctx.match[1] ?? 'no'));
   chat.callbackQuery(LANGUAGE, (ctx) => chooseLanguage(ctx, parts, ctx.match[1] ?? ''));
   // Every press has to be answered, or the button keeps turning.
   chat.on('callback_query', (ctx) => ctx.answerCallbackQuery());
@@ -199,6 +209,45 @@ async function sessionsText(ctx: Context, parts: ConversationParts) {
     return t('bot.sessions_line', { number: index + 1, browser: browserText(t, one), time: minuteOf(one.lastUsedAt) });
   });
   return { text: [t('bot.sessions', { host }), '', ...lines].join('\n'), keyboard };
+}
+
+async function askToUnlink(ctx: Context, parts: ConversationParts): Promise<void> {
+  const t = await translator(ctx, parts);
+  const { host } = new URL(parts.issuer);
+  const account = await parts.findAccount(String(ctx.from?.id));
+  if (account === null) {
+    await ctx.reply(t('bot.no_account', { host }));
+    return;
+  }
+  const keyboard = new InlineKeyboard()
+    .text(t('bot.unlink_yes'), `u:${Math.trunc(Date.now() / 1000)}`)
+    .row()
+    .text(t('bot.unlink_no'), 'u:no');
+  await ctx.reply(t('bot.unlink', { host }), { reply_markup: keyboard });
+}
+
+/** Of the account of whoever presses; an old question is not answered by a press of today. */
+async function unlink(ctx: Context, parts: ConversationParts, choice: string): Promise<void> {
+  const t = await translator(ctx, parts);
+  const telegramId = String(ctx.from?.id);
+  await ctx.answerCallbackQuery();
+  const isStale = choice !== 'no' && Math.abs(Date.now() / 1000 - Number(choice)) > UNLINK_TTL;
+  const account = choice === 'no' || isStale ? null : await parts.findAccount(telegramId);
+  const outcome = account === null ? null : await parts.unlink(account, telegramId, localeOf(ctx, parts, account));
+  const key = outcome === null ? (choice === 'no' ? 'bot.unlink_kept' : 'bot.link_used') : UNLINK_TEXTS[outcome];
+  const url = `${parts.issuer}/account/security`;
+  await ctx.editMessageText(t(key, { host: new URL(parts.issuer).host, url }));
+}
+
+const UNLINK_TEXTS: Readonly<Record<UnlinkOutcome, string>> = {
+  removed: 'bot.unlinked',
+  'not-found': 'bot.link_used',
+  'last-way': 'bot.unlink_last_way',
+  'last-second-factor': 'bot.unlink_second_factor',
+};
+
+function localeOf(ctx: Context, parts: ConversationParts, account: AccountRow): string {
+  return parts.locales.pick({ uiLocales: account.locale ?? ctx.from?.language_code ?? '' });
 }
 
 function minuteOf(time: Date | number): string {

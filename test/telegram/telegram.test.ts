@@ -66,6 +66,7 @@ async function startOn(database: Database, options: Options = {}): Promise<Start
     findAccount: async () => null,
     listSessions: async () => [],
     endSession: async () => false,
+    unlink: async () => 'not-found' as const,
     createLoginUrl: async () => 'https://id.example.com/telegram/login/x',
   });
   telegram.start();

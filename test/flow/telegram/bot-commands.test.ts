@@ -1,6 +1,8 @@
-// What the bot does by command for whoever is signed in with it: a way into the account, and the list of its sessions.
+// What the bot does by command for whoever is signed in with it: a way into the account, the list of its sessions, and leaving.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { AccountRow } from '../../../src/account/accounts.ts';
+import { TELEGRAM_ISSUER } from '../../../src/account/linked-identities.ts';
 import type { Browser, Page } from '../../support/browser-client.ts';
 import { together } from '../../support/credentials.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -86,6 +88,92 @@ describeOnEachBackend(
       assert.match(message.text, /1\. Firefox/);
       assert.equal(await isSignedIn(browser), true);
       assert.match((await say(newTelegramPerson(), '/sessions')).text, /does not belong to an account/);
+    });
+
+    /** The account that signed in by Telegram, with one more way in. */
+    async function accountOf(user: TestTelegramPerson): Promise<AccountRow> {
+      const key = { upstream: 'telegram', issuer: TELEGRAM_ISSUER, subject: String(user.id) };
+      return latchkey().app.accounts.get((await latchkey().app.identities.findAccountId(key)) ?? '');
+    }
+
+    async function isLinked(user: TestTelegramPerson): Promise<boolean> {
+      const rows = await latchkey()
+        .app.database.em()
+        .execute('select 1 as one from linked_identity where subject = ?', [String(user.id)]);
+      return rows.length === 1;
+    }
+
+    async function addPassword(account: AccountRow): Promise<void> {
+      const { app } = latchkey();
+      const hash = await app.passwords.hash('a long enough passphrase');
+      await app.database.transaction((em) => app.passwords.set(em, account.id, hash));
+    }
+
+    async function events(account: AccountRow): Promise<readonly string[]> {
+      const rows = await latchkey()
+        .app.database.em()
+        .execute<{ what: string }[]>(
+          `select result || ':' || coalesce(reason, '') as what from audit_event
+           where actor_id = ? and action = 'identity.unlink' order by at`,
+          [account.id],
+        );
+      return rows.map((row) => row.what);
+    }
+
+    test('/unlink asks first, refuses to take the only way in, and says what to do', async () => {
+      const user = newTelegramPerson();
+      await signInBy(latchkey(), user);
+      const account = await accountOf(user);
+      const message = await say(user, '/unlink');
+      assert.match(message.text, /^Take this Telegram account away/);
+      api.press(user, message, 'Yes, take it away');
+      await eventually(() => assert.match(message.text, /only way to sign in.*\/account\/security$/));
+      assert.equal(await isLinked(user), true);
+      assert.deepEqual(await events(account), ['failure:last-way']);
+    });
+
+    test('/unlink takes it away after one press, once, and tells the owner by mail', async () => {
+      const user = newTelegramPerson();
+      await signInBy(latchkey(), user);
+      const account = await accountOf(user);
+      await addPassword(account);
+      await latchkey()
+        .app.database.em()
+        .execute('update account set email = ?, email_verified_at = now() where id = ?', [
+          `unlink${user.id}@example.com`,
+          account.id,
+        ]);
+      latchkey().app.accounts.forgetRecent();
+      const kept = await say(user, '/unlink');
+      api.press(user, kept, 'No, keep it');
+      await eventually(() => assert.match(kept.text, /stays as it is/));
+      assert.equal(await isLinked(user), true);
+      const message = await say(user, '/unlink');
+      api.press(user, message, 'Yes, take it away');
+      await eventually(() => assert.match(message.text, /^Done/));
+      assert.equal(await isLinked(user), false);
+      assert.deepEqual(await events(account), ['success:']);
+      const [mail] = await latchkey()
+        .app.database.em()
+        .execute<{ count: number }[]>('select count(*)::int as count from outbox_mail where account_id = ?', [
+          account.id,
+        ]);
+      assert.equal(mail?.count, 1);
+      assert.match((await say(user, '/unlink')).text, /does not belong to an account/);
+    });
+
+    test('/unlink is answered for whoever presses, and not by a press of another day', async () => {
+      const [owner, stranger] = [newTelegramPerson(), newTelegramPerson()];
+      await signInBy(latchkey(), owner);
+      await addPassword(await accountOf(owner));
+      const message = await say(owner, '/unlink');
+      api.press(stranger, message, 'Yes, take it away');
+      await say(stranger, '/help');
+      assert.equal(await isLinked(owner), true);
+      const old = await say(owner, '/unlink');
+      api.press(owner, old, 'Yes, take it away', { data: `u:${Math.trunc(Date.now() / 1000) - 900}` });
+      await eventually(() => assert.match(old.text, /^This question is over/));
+      assert.equal(await isLinked(owner), true);
     });
   },
   { env: { ...env, LATCHKEY_REGISTRATION: 'open' } },
