@@ -67,7 +67,7 @@ export class Clients {
   /** @throws NotFound */
   async get(clientId: string): Promise<RegisteredClient> {
     const found = await this.find(clientId);
-    if (!found) throw new NotFound('There is no such client.', { code: 'client-not-found' });
+    if (!found) throw noSuchClient();
     return found;
   }
 
@@ -112,14 +112,6 @@ export class Clients {
     await this.#check(metadata, clientId);
     await this.#database.transaction(async (em) => {
       const now = new Date();
-      const gone = await em.execute<object[]>('select 1 as one from deleted_client where client_id = ?', [clientId]);
-      if (gone.length > 0) {
-        // Tokens of the one before would be good for this one.
-        throw new Conflict('A client with this client_id was deleted: take another id.', {
-          code: 'client-id-taken',
-          field: 'client_id',
-        });
-      }
       try {
         await em
           .persist(em.create(Client, { clientId, metadata, source: 'database', createdAt: now, updatedAt: now }))
@@ -130,6 +122,7 @@ export class Clients {
         }
         throw asUnavailable(error);
       }
+      await refuseDeleted(em, clientId);
       if (secret !== undefined) await addSecret(em, clientId, secret);
       await this.#audit.record({ ...cause, action: 'client.create', target: { kind: 'client', id: clientId } }, em);
     });
@@ -189,6 +182,7 @@ export class Clients {
         await em
           .persist(em.create(Client, { clientId, metadata: whole, source: 'database', createdAt: now, updatedAt: now }))
           .flush();
+        await refuseDeleted(em, clientId);
       }
       if (options.secret !== undefined) {
         await em.execute('delete from client_secret where client_id = ?', [clientId]);
@@ -233,7 +227,9 @@ export class Clients {
         'insert into deleted_client (client_id, deleted_at) values (?, now()) on conflict (client_id) do nothing',
         [clientId],
       );
-      await em.nativeDelete(Client, { clientId });
+      // Asked again, in the statement that decides: the settings of another process may declare it at this moment.
+      const count = await em.nativeDelete(Client, { clientId, source: 'database' });
+      if (count === 0) throw (await em.count(Client, { clientId })) > 0 ? declaredConflict() : noSuchClient();
       await this.#audit.record({ ...cause, action: 'client.delete', target: { kind: 'client', id: clientId } }, em);
     });
     this.#cache.delete(clientId);
@@ -241,7 +237,7 @@ export class Clients {
 
   /**
    * Brings the database to what the settings declare, at start. Two processes that start together write the same.
-   * @throws InvalidRequest naming the client whose declaration is wrong
+   * @throws InvalidRequest naming the client whose declaration is wrong, Conflict naming one that was deleted
    */
   async declare(
     declarations: readonly { readonly client_id: string }[],
@@ -264,6 +260,7 @@ export class Clients {
            on conflict (client_id) do update set metadata = excluded.metadata, source = 'yaml', updated_at = now()`,
           [clientId, JSON.stringify(metadata)],
         );
+        await refuseDeleted(em, clientId, `client ${clientId}: `);
         if (secret === undefined) return;
         const hash = hashSecret(clientId, secret);
         await em.execute('delete from client_secret where client_id = ? and hash <> ?', [clientId, hash]);
@@ -320,8 +317,26 @@ function newClientId(): string {
   return id.startsWith('-') ? newClientId() : id;
 }
 
+function noSuchClient(): NotFound {
+  return new NotFound('There is no such client.', { code: 'client-not-found' });
+}
+
 function declaredConflict(): Conflict {
   return new Conflict('This client is declared in the settings and changes there only.', { code: 'client-declared' });
+}
+
+/**
+ * Consents, tokens and subjects of a deleted client would be good for another one of its id. To be asked after the row is written: a deletion
+ * at the same moment is waited for there, and seen here.
+ * @throws Conflict
+ */
+async function refuseDeleted(em: EntityManager, clientId: string, prefix = ''): Promise<void> {
+  const gone = await em.execute<object[]>('select 1 as one from deleted_client where client_id = ?', [clientId]);
+  if (gone.length === 0) return;
+  throw new Conflict(`${prefix}A client with this client_id was deleted: take another id.`, {
+    code: 'client-id-taken',
+    field: 'client_id',
+  });
 }
 
 function hashSecret(clientId: string, secret: string): string {

@@ -181,4 +181,29 @@ describeOnEachBackend('clients', (latchkey) => {
     );
     assert.equal(await clients().find('broken'), null);
   });
+
+  it('that were deleted are not declared again, nor in the moment in which they are deleted', async () => {
+    const secret = 'a secret of the settings, long enough';
+    const declare = (clientId: string) =>
+      clients().declare([{ client_id: clientId, redirect_uris: [CALLBACK] } as { client_id: string }], {
+        [clientId]: secret,
+      });
+    const { client } = await create({ client_id: 'gone' });
+    await clients().delete(client.clientId, CLI);
+    await assert.rejects(declare('gone'), refusal('client-id-taken', /client gone: .*deleted/));
+    assert.equal(await clients().find('gone'), null);
+    for (let round = 0; round < 5; round += 1) {
+      const clientId = `racing-${round}`;
+      await create({ client_id: clientId });
+      const [deleted, declared] = await Promise.allSettled([clients().delete(clientId, CLI), declare(clientId)]);
+      const row = await clients().find(clientId);
+      // Whoever was first: a deleted id is not there, and one that is there was not deleted.
+      const { database } = latchkey().app;
+      const gone = await database
+        .em()
+        .execute<object[]>('select 1 from deleted_client where client_id = ?', [clientId]);
+      assert.equal(row === null, gone.length === 1, `${deleted.status} ${declared.status}`);
+      assert.equal(row === null, deleted.status === 'fulfilled', `${deleted.status} ${declared.status}`);
+    }
+  });
 });
