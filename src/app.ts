@@ -79,6 +79,8 @@ import { SqlArtifacts, sealedArtifacts } from './oidc/sql-grants.ts';
 import { trafficRules } from './oidc/traffic-rules.ts';
 import { Trail } from './oidc/trail.ts';
 import { wellKnownRoutes } from './oidc/well-known.ts';
+import { adminAccountRoutes } from './portal/admin/account.ts';
+import { adminAccountsRoutes } from './portal/admin/accounts.ts';
 import { adminClientsRoutes } from './portal/admin/clients.ts';
 import { emailUndoRoutes } from './portal/email-undo.ts';
 import { homeRoutes } from './portal/home.ts';
@@ -546,6 +548,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       profileRoutes(profileParts),
       emailUndoRoutes(profileParts),
       identitiesRoutes({ ...securityParts, identities, upstreams, transactions, linking, bot }),
+      adminAccountsRoutes({ ...securityParts, roles }),
+      adminAccountRoutes({ ...securityParts, roles }),
       adminClientsRoutes({ ...securityParts, roles, clients, issuer }),
       sessionsRoutes({ sessions, browserSessions, sessionsAndGrants, clients, pages, csrf }),
       webhookRoutes({

@@ -5,7 +5,8 @@ import { sql } from '@mikro-orm/postgresql';
 import type { Audit, Cause } from '../audit/audit.ts';
 import { Conflict, InvalidRequest, NotFound } from '../errors.ts';
 import { asUnavailable, type Database, type EntityManager, isUniqueViolation } from '../storage/database.ts';
-import { Account, type AccountStatus, type PostalAddress } from './account.entity.ts';
+import { wordQuery, wordsOf } from '../storage/words.ts';
+import { ACCOUNT_STATUSES, Account, type AccountStatus, type PostalAddress } from './account.entity.ts';
 import { usernameSkeleton } from './look-alike.ts';
 import { parseEmail, parseSignInName, parseUsername } from './sign-in-name.ts';
 
@@ -68,6 +69,12 @@ const REFRESH_PROFILE = {
       (coalesce($2, name), coalesce($3, given_name), coalesce($4, family_name), coalesce($5, picture))`,
 };
 const NOTE_SIGN_OUT = { name: 'account_note_sign_out', text: 'update account set signed_out_at = $1 where id = $2' };
+/** As in the index. */
+const WORDS =
+  wordsOf(`coalesce(name, '') || ' ' || coalesce(given_name, '') || ' ' || coalesce(family_name, '') || ' ' ||
+  coalesce(username, '') || ' ' || coalesce(email, '')`);
+/** Where a page ended: microseconds since 1970, and the id. */
+const CURSOR = /^(\d{1,16})\.([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
 /** Milliseconds, and rows. */
 const RECENT_MS = 500;
 const RECENT_MOST = 10_000;
@@ -91,7 +98,31 @@ export interface NewAccount {
   readonly termsVersion?: string | null;
 }
 
+export interface AccountSearch {
+  /** An id, or beginnings of words of names and addresses; what has no words in it finds nothing. */
+  readonly query: string;
+  readonly status: AccountStatus | null;
+  /** Who holds this role themselves. */
+  readonly roleId: string | null;
+  /** The cursor of the last account of the page before. */
+  readonly after: string;
+  readonly limit: number;
+}
+
+export interface FoundAccount {
+  readonly id: string;
+  readonly name: string | null;
+  readonly email: string | null;
+  readonly username: string | null;
+  readonly status: AccountStatus;
+  readonly createdAt: Date;
+  readonly lastSignInAt: Date | null;
+  readonly cursor: string;
+}
+
 export class Accounts {
+  /** Every state that an account can be in. */
+  readonly statuses: readonly AccountStatus[] = ACCOUNT_STATUSES;
   readonly #database: Database;
   readonly #audit: Audit;
   readonly #reserved: ReadonlySet<string>;
@@ -170,6 +201,41 @@ export class Accounts {
       [options.limit, options.after ?? null],
     );
     return rows;
+  }
+
+  /** A page of what an administrator looks for, the newest first. Where it begins is in an index, so the last page is as near as the first. */
+  async search({ query, status, roleId, after, limit }: AccountSearch): Promise<readonly FoundAccount[]> {
+    const conditions: string[] = [];
+    const values: unknown[] = [];
+    const add = (condition: string, ...given: readonly unknown[]): void => {
+      conditions.push(condition);
+      values.push(...given);
+    };
+    const typed = query.trim();
+    const words = wordQuery(typed);
+    if (UUID.test(typed)) add('id = ?', typed);
+    else if (words !== null) add(`${WORDS} @@ to_tsquery('simple', ?)`, words);
+    else if (typed !== '') return [];
+    if (status !== null) add('status = ?', status);
+    if (roleId !== null) {
+      add('exists (select from role_assignment r where r.account_id = account.id and r.role_id = ?)', roleId);
+    }
+    const [, since, lastId] = CURSOR.exec(after) ?? [];
+    if (since !== undefined) {
+      add(`(created_at, id) < (timestamptz 'epoch' + ?::bigint * interval '1 microsecond', ?::uuid)`, since, lastId);
+    }
+    const rows = await this.#database.em().execute<FoundRow[]>(
+      `select id, name, email, username, status, created_at as "createdAt", last_sign_in_at as "lastSignInAt",
+         (extract(epoch from created_at) * 1000000)::bigint::text || '.' || id as cursor
+       from account ${conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`}
+       order by created_at desc, id desc limit ?`,
+      [...values, limit],
+    );
+    return rows.map(({ createdAt, lastSignInAt, ...row }) => ({
+      ...row,
+      createdAt: new Date(createdAt),
+      lastSignInAt: lastSignInAt === null ? null : new Date(lastSignInAt),
+    }));
   }
 
   /**
@@ -347,6 +413,11 @@ export class Accounts {
     const { rows } = await this.#database.sql.query<AccountRow>(statement, [value]);
     return rows[0] ?? null;
   }
+}
+
+interface FoundRow extends Omit<FoundAccount, 'createdAt' | 'lastSignInAt'> {
+  readonly createdAt: string;
+  readonly lastSignInAt: string | null;
 }
 
 function toRow(account: Account): AccountRow {

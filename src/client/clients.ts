@@ -6,6 +6,7 @@ import type { Audit, Cause } from '../audit/audit.ts';
 import { hashToken, isEqual, randomToken } from '../crypto/random.ts';
 import { Conflict, InvalidRequest, NotFound } from '../errors.ts';
 import { asUnavailable, type Database, type EntityManager, isUniqueViolation } from '../storage/database.ts';
+import { wordQuery, wordsOf } from '../storage/words.ts';
 import { Client } from './client.entity.ts';
 import { CLIENT_ID, type ClientMetadata, clientMetadataSchema } from './client-metadata.ts';
 
@@ -27,6 +28,8 @@ const FIND = {
         where s.client_id = c.client_id and (s.expires_at is null or s.expires_at > now())), '[]') as "secretHashes"
     from client c where c.client_id = $1`,
 };
+/** As in the index. */
+const WORDS = wordsOf(`client_id || ' ' || coalesce(metadata->>'client_name', '')`);
 /** How long a process may answer from memory (milliseconds): short enough that a change is felt at once. */
 const CACHE_MS = 1000;
 const CACHE_MOST = 1000;
@@ -84,18 +87,21 @@ export class Clients {
   /**
    * A page of the list in the order of their ids, which an index has.
    * @param after the last id of the page before
-   * @param query a part of the id or the name
+   * @param query beginnings of words of the id or the name; what has no words in it finds nothing
    */
   async page(input: {
     readonly query: string;
     readonly after: string;
     readonly limit: number;
   }): Promise<readonly Pick<RegisteredClient, 'clientId' | 'metadata' | 'source'>[]> {
-    const part = `%${input.query.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
+    const { after, limit } = input;
+    const typed = input.query.trim();
+    const words = wordQuery(typed);
+    if (typed !== '' && words === null) return [];
     return this.#database.em().execute(
       `select client_id as "clientId", metadata, source from client where client_id > ?
-         and (client_id ilike ? or metadata->>'client_name' ilike ?) order by client_id limit ?`,
-      [input.after, part, part, input.limit],
+         ${words === null ? '' : `and ${WORDS} @@ to_tsquery('simple', ?)`} order by client_id limit ?`,
+      [after, ...(words === null ? [] : [words]), limit],
     );
   }
 

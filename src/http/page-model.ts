@@ -624,3 +624,54 @@ export interface AdminClientModel {
   };
   readonly errors: FormProblems;
 }
+
+/** Of the page `admin-accounts`. */
+export interface AdminAccountsModel {
+  readonly query: string;
+  /** Empty for any. */
+  readonly status: string;
+  readonly statuses: readonly string[];
+  /** Empty for any. */
+  readonly role: string;
+  readonly roles: readonly RoleModel[];
+  readonly accounts: readonly {
+    readonly id: string;
+    readonly url: string;
+    /** What it is known by. */
+    readonly name: string;
+    readonly email: string | null;
+    readonly status: string;
+    readonly createdAt: string;
+    readonly lastSignInAt: string | null;
+  }[];
+  readonly zone: string | null;
+  readonly nextUrl: string | null;
+  readonly errors: FormProblems;
+}
+
+export interface RoleModel {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** Of the page `admin-account`. */
+export interface AdminAccountModel {
+  readonly id: string;
+  /** What it is known by. */
+  readonly name: string;
+  readonly status: string;
+  readonly zone: string | null;
+  readonly profile: {
+    readonly name: string | null;
+    readonly givenName: string | null;
+    readonly familyName: string | null;
+    readonly username: string | null;
+    readonly email: string | null;
+    readonly emailVerified: boolean;
+    readonly phoneNumber: string | null;
+    readonly locale: string | null;
+    readonly zoneinfo: string | null;
+    readonly createdAt: string;
+    readonly lastSignInAt: string | null;
+  };
+}

@@ -1,5 +1,6 @@
 // The one list of translation keys that code puts together while it runs. A star stands for what is filled in. Every other key is written out
 // where it is used, so that a search finds it.
+import { ACCOUNT_STATUSES } from '../../src/account/account.entity.ts';
 import { CLIENT_TEMPLATES } from '../../src/client/client-template.ts';
 import type { RedirectProblem } from '../../src/client/redirect-lint.ts';
 import type { ProofMethod } from '../../src/credential/assurance.ts';
@@ -29,6 +30,7 @@ const confirmed = namesOf<NonNullable<SecurityModel['confirmation']>['what']>({
 });
 
 export const composedKeys: Readonly<Record<string, readonly string[]>> = {
+  'admin_account.status_*': ACCOUNT_STATUSES,
   'admin_client.redirect.*': namesOf<RedirectProblem>({
     'not-url': true,
     wildcard: true,

@@ -17,6 +17,7 @@ import type {
   SetupModel,
 } from '../../src/http/page-model.ts';
 import { adminNavigation } from '../../src/portal/admin/admin-page.ts';
+import { adminAccountSamples } from './admin-account-samples.ts';
 import { adminClientSamples } from './admin-client-samples.ts';
 import { deviceSamples } from './device-samples.ts';
 import { mailedSamples } from './mailed-samples.ts';
@@ -206,6 +207,7 @@ export const samples: readonly Sample[] = [
   ...deviceSamples,
   ...mailedSamples,
   ...sessionSamples,
+  ...adminAccountSamples,
   ...adminClientSamples,
   ...upstreamSamples,
   ...telegramSamples,

@@ -8,6 +8,7 @@ import type { Administrator } from './admin-door.ts';
 
 /** In the order of the navigation: address, key of the label, and what somebody must be allowed to do to see it. */
 const ADMIN_PAGES: readonly (readonly [url: string, label: string, permission: Permission])[] = [
+  ['/admin/accounts', 'admin_accounts.title', 'accounts:read'],
   ['/admin/clients', 'admin_clients.title', 'clients:read'],
 ];
 
