@@ -15,6 +15,7 @@ import { Telegram } from './20261121000090-telegram.ts';
 import { AuditChain } from './20261121000100-audit-chain.ts';
 import { RolesOfOperators } from './20261121000110-roles.ts';
 import { DeletedClients } from './20261121000140-deleted-clients.ts';
+import { AppUses } from './20261121000170-app-uses.ts';
 import { AdminLists } from './20261121000180-admin-lists.ts';
 
 export const migrations = [
@@ -34,5 +35,6 @@ export const migrations = [
   { name: '20261121000100-audit-chain', class: AuditChain },
   { name: '20261121000110-roles', class: RolesOfOperators },
   { name: '20261121000140-deleted-clients', class: DeletedClients },
+  { name: '20261121000170-app-uses', class: AppUses },
   { name: '20261121000180-admin-lists', class: AdminLists },
 ];

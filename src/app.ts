@@ -57,6 +57,8 @@ import { type Log, serializeError } from './log.ts';
 import { createNotifications } from './notification/notifications.ts';
 import { sealedMails } from './notification/outbox.ts';
 import { reaches } from './oidc/acr.ts';
+import { AppUses, followAppUses } from './oidc/app-uses.ts';
+import { Apps } from './oidc/apps.ts';
 import { BrowserSessions } from './oidc/browser-sessions.ts';
 import { ClientGuesses } from './oidc/client-guesses.ts';
 import { Consents } from './oidc/consents.ts';
@@ -82,6 +84,7 @@ import { wellKnownRoutes } from './oidc/well-known.ts';
 import { adminAccountRoutes } from './portal/admin/account.ts';
 import { adminAccountsRoutes } from './portal/admin/accounts.ts';
 import { adminClientsRoutes } from './portal/admin/clients.ts';
+import { appsRoutes } from './portal/apps.ts';
 import { emailUndoRoutes } from './portal/email-undo.ts';
 import { homeRoutes } from './portal/home.ts';
 import { identitiesRoutes } from './portal/identities.ts';
@@ -281,6 +284,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const consents = new Consents({ database, audit });
   const resources = new Resources(settings.resources);
   const browserSessions = new BrowserSessions({ sql: database.sql, log });
+  const appUses = new AppUses({ sql: database.sql });
   const keys = new Keys({ database, audit, seal });
   const artifacts = redis
     ? new RedisArtifacts(redis)
@@ -337,6 +341,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     provider.proxy = settings.trustedProxies > 0;
     provider.maxIpsCount = settings.trustedProxies;
     followSessions(provider, browserSessions);
+    followAppUses(provider, appUses);
     recordEvents(provider, { audit, log, retryAfter: retryAfterOf });
     for (const middleware of front()) provider.use(middleware);
     return provider;
@@ -346,6 +351,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const sessionsAndGrants = new SessionsAndGrants({
     ...{ accounts, roles, audit, browserSessions, grants, mailed, trustedDevices, notifyLogout },
   });
+
+  const apps = new Apps({ consents, grants, appUses, notifyLogout, hidden: [PORTAL_CLIENT_ID] });
 
   /** Whether an account has what it takes to sign in at one of these levels. */
   async function canReach(subject: string, levels: readonly string[]): Promise<boolean> {
@@ -552,6 +559,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       adminAccountRoutes({ ...securityParts, roles }),
       adminClientsRoutes({ ...securityParts, roles, clients, issuer }),
       sessionsRoutes({ sessions, browserSessions, sessionsAndGrants, clients, pages, csrf }),
+      appsRoutes({ sessions, apps, clients, resources, ownScopes: SCOPES, pages, csrf }),
       webhookRoutes({
         secret: settings.telegram?.mode === 'webhook' ? bot?.secret : undefined,
         handle: async (update) => bot?.telegram.handle(update),
@@ -651,6 +659,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       timers.push(
         everySoOften(SWEEP_EVERY, 'delete what has expired', () => Promise.all(sweepers.map((one) => one.sweep()))),
         everySoOften(USES_EVERY, 'note which sessions were used', () => browserSessions.flush()),
+        everySoOften(USES_EVERY, 'note which apps were used', () => appUses.flush()),
         everySoOften(KEYS_EVERY, 'look for new keys', followKeys),
         everySoOften(CHAIN_EVERY, 'chain audit events', () => auditChain.extend()),
         everySoOften(SWEEP_EVERY, 'delete old audit events', () => auditChain.prune(settings.auditRetentionDays)),
@@ -662,9 +671,9 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     async close() {
       for (const timer of timers) clearInterval(timer);
       await Promise.all([logoutDeliveries.stop(), notifications.stop(), bot?.telegram.stop()]);
-      await browserSessions
-        .flush()
-        .catch((error: unknown) => log.warn({ err: serializeError(error) }, 'uses of sessions are lost'));
+      await Promise.all([browserSessions.flush(), appUses.flush()]).catch((error: unknown) =>
+        log.warn({ err: serializeError(error) }, 'uses of sessions and apps are lost'),
+      );
       await redis?.close();
       await database.close();
     },

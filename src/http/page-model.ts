@@ -521,6 +521,25 @@ export interface SessionsModel {
   readonly mostName: number;
 }
 
+/** Of the page `account-apps`. */
+export interface AppsModel {
+  /** The last used first. */
+  readonly apps: readonly (ClientModel & {
+    readonly id: string;
+    readonly scopes: readonly ScopeModel[];
+    /** Goes on while the person is away. */
+    readonly isOffline: boolean;
+    /** Nobody was asked: it belongs to the provider's owner. */
+    readonly isOurs: boolean;
+    /** ISO 8601. */
+    readonly firstUsedAt: string;
+    readonly lastUsedAt: string;
+  })[];
+  /** IANA name of the account's time zone; null: UTC. */
+  readonly zone: string | null;
+  readonly done: boolean;
+}
+
 /** Of the page `telegram-wait`: the way to the bot, the number to choose there, and back. */
 export interface TelegramWaitModel {
   readonly client: ClientModel | null;

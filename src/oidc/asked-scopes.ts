@@ -36,6 +36,33 @@ export function askedScopes(asked: Asked, isNew: (scope: string, resource?: stri
   return models;
 }
 
+/** What a client was allowed, in the same words. */
+export function grantedScopes(
+  granted: {
+    readonly scopes: readonly string[];
+    readonly claims: readonly string[];
+    readonly resources: Readonly<Record<string, readonly string[]>>;
+  },
+  known: Omit<Asked, 'params'>,
+): readonly ScopeModel[] {
+  const { scopes, claims, resources } = granted;
+  const params = {
+    scope: scopes.join(' '),
+    claims: JSON.stringify({ userinfo: Object.fromEntries(claims.map((claim) => [claim, null])) }),
+  };
+  const own = askedScopes({ ...known, params }, () => false);
+  const ofResources = Object.entries(resources).flatMap(([indicator, names]) => {
+    // One that the settings do not have any more gives no token.
+    const resource = known.resources.find(indicator);
+    if (!resource) return [];
+    const left = names.filter((name) => Object.hasOwn(resource.scopes, name));
+    return left.map((name): ScopeModel => {
+      return { name, group: 'do', isNew: false, label: scopeSentence(resource, name), detail: resource.name };
+    });
+  });
+  return [...own, ...ofResources];
+}
+
 /** The scopes that single claims belong to: the sentence for the whole is the nearest that there is. */
 function scopesOfClaims(claims: string): readonly string[] {
   if (claims === '') return [];

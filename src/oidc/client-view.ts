@@ -1,5 +1,6 @@
 // What pages show of a client. Names are text, shortened and without control or direction characters; links are https only.
 import type { Client as EngineClient } from 'oidc-provider';
+import type { ClientMetadata } from '../client/client-metadata.ts';
 
 export interface ClientView {
   readonly name: string;
@@ -13,7 +14,25 @@ export interface ClientView {
 
 /** @param redirectUri of this request, for the host; otherwise the first registered one counts */
 export function clientView(client: EngineClient | undefined, redirectUri?: string): ClientView | null {
-  if (!client) return null;
+  return client ? viewOf(client, redirectUri) : null;
+}
+
+/** @param metadata as it is stored; without it the id is all that is known */
+export function registeredClientView(clientId: string, metadata: ClientMetadata | undefined): ClientView {
+  return viewOf({
+    clientId,
+    clientName: metadata?.client_name,
+    redirectUris: metadata?.redirect_uris,
+    // The id of a client that is described by a document is the document's address.
+    clientUri: metadata === undefined ? clientId : metadata.client_uri,
+    policyUri: metadata?.policy_uri,
+    tosUri: metadata?.tos_uri,
+  });
+}
+
+type Shown = Pick<EngineClient, 'clientId' | 'clientName' | 'redirectUris' | 'clientUri' | 'policyUri' | 'tosUri'>;
+
+function viewOf(client: Shown, redirectUri?: string): ClientView {
   const target = redirectUri ?? client.redirectUris?.[0] ?? '';
   const url = link(client.clientUri);
   return {

@@ -11,6 +11,19 @@ export interface Consent {
   readonly resources: Readonly<Record<string, string>>;
 }
 
+export interface GivenConsent extends Consent {
+  readonly clientId: string;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+const LIST = {
+  name: 'consent_list',
+  text: `select client_id as "clientId", scope, claims, resources, floor(extract(epoch from created_at) * 1000)::float8 as "createdAt",
+      floor(extract(epoch from updated_at) * 1000)::float8 as "updatedAt"
+    from consent where account_id = $1`,
+};
 const FIND = {
   name: 'consent_find',
   text: `select scope, claims, resources from consent where client_id = $2
@@ -30,6 +43,11 @@ export class Consents {
   async find(subject: string, clientId: string): Promise<Consent | null> {
     const { rows } = await this.#database.sql.query<Consent>(FIND, [subject, clientId]);
     return rows[0] ?? null;
+  }
+
+  /** All of an account. */
+  async list(accountId: string): Promise<readonly GivenConsent[]> {
+    return (await this.#database.sql.query<GivenConsent>(LIST, [accountId])).rows;
   }
 
   /** Remembers the whole of what is allowed now. */

@@ -31,6 +31,11 @@ export async function loadExistingGrant(ctx: KoaContextWithOIDC, consents: Conse
     for (const add of missingOf(ctx, grant)) add();
   }
   await grant.save();
+  // Taken back between the look and the grant: whoever takes it back ends the grants that are there, and this one was not yet.
+  if (consent && !(await consents.find(accountId, client.clientId))) {
+    await grant.destroy();
+    return undefined;
+  }
   return grant;
 }
 

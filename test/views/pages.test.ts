@@ -71,6 +71,7 @@ const FIXED_FIELDS = new Set([
   'methods',
   'firstSeen',
   'lastSeen',
+  'firstUsedAt',
   'linkedAt',
   'lastUsedAt',
   'state',

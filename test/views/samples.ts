@@ -17,6 +17,7 @@ import type {
   SetupModel,
 } from '../../src/http/page-model.ts';
 import { adminNavigation } from '../../src/portal/admin/admin-page.ts';
+import { accountSamples } from './account-samples.ts';
 import { adminAccountSamples } from './admin-account-samples.ts';
 import { adminClientSamples } from './admin-client-samples.ts';
 import { deviceSamples } from './device-samples.ts';
@@ -208,6 +209,7 @@ export const samples: readonly Sample[] = [
   ...mailedSamples,
   ...sessionSamples,
   ...adminAccountSamples,
+  ...accountSamples,
   ...adminClientSamples,
   ...upstreamSamples,
   ...telegramSamples,
