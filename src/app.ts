@@ -256,7 +256,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const { issuer, productName } = settings;
   const passkeys = new Passkeys({ database, oneTime, issuer, productName });
   const mailed = new MailedSecrets({
-    ...{ database, seal, lockout, shortCodes },
+    ...{ database, seal, lockout, shortCodes, audit },
     settings: { ...settings.mailed, switchedOff },
   });
   const identities = new LinkedIdentities({ database, seal });

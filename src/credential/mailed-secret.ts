@@ -3,6 +3,7 @@
 // write; a new mail ends the one before. The row belongs to its purpose, its request and the browser that asked; it dies with a change of the
 // account's credentials. Nothing of it lies in the database in clear. It sends nothing: the caller hands link and code to the outbox.
 import { randomUUID } from 'node:crypto';
+import type { Audit, Origin } from '../audit/audit.ts';
 import { hashToken, randomDigits, randomToken } from '../crypto/random.ts';
 import type { Seal } from '../crypto/seal.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
@@ -74,12 +75,15 @@ const FIND_BY_REQUEST = {
 };
 /** $1 request, $2 purpose, $3 browser, $4 tries. */
 const IS_OPEN = `id = $1 and purpose = $2 and browser_hash = $3 and tries < $4::int and code_expires_at > now() and ${IS_CURRENT}`;
-const FIND_OPEN = { name: 'mailed_secret_find_open', text: `select subject from mailed_secret m where ${IS_OPEN}` };
+const FIND_OPEN = {
+  name: 'mailed_secret_find_open',
+  text: `select subject, account_id as "accountId" from mailed_secret m where ${IS_OPEN}`,
+};
 /** Counts a try before the code is looked at. */
 const TRY_CODE = {
   name: 'mailed_secret_try_code',
   text: `update mailed_secret m set tries = tries + 1 where ${IS_OPEN}
-    returning account_id as "accountId", code_hash as "codeHash", tries`,
+    returning code_hash as "codeHash", tries`,
 };
 const TAKE = `delete from mailed_secret m where id = ? and ${IS_CURRENT} returning sealed`;
 const SWEEP = {
@@ -156,6 +160,7 @@ export class MailedSecrets {
   readonly #seal: Seal;
   readonly #shortCodes: ShortCodes;
   readonly #lockout: Lockout;
+  readonly #audit: Audit;
   readonly #settings: MailedSecretSettings;
   readonly #budgets: Budgets;
   readonly #codeKeys: readonly [Buffer, ...Buffer[]];
@@ -165,12 +170,14 @@ export class MailedSecrets {
     readonly seal: Seal;
     readonly shortCodes: ShortCodes;
     readonly lockout: Lockout;
+    readonly audit: Audit;
     readonly settings: MailedSecretSettings;
   }) {
     this.#database = parts.database;
     this.#seal = parts.seal;
     this.#shortCodes = parts.shortCodes;
     this.#lockout = parts.lockout;
+    this.#audit = parts.audit;
     this.#settings = parts.settings;
     this.#budgets = new Budgets({ database: parts.database, switchedOff: parts.settings.switchedOff });
     this.#codeKeys = parts.seal.deriveKeys('mailed code');
@@ -286,7 +293,7 @@ export class MailedSecrets {
 
   /**
    * Takes a secret by its code, once. The try is counted before the code is looked at: on the code itself, on the account over all codes,
-   * and on the network.
+   * and on the network. A wrong one, and one that is not looked at any more, is in the audit for every purpose (C9).
    * @param alongside what commits with it; when it throws, link and code stay good and the try stays counted
    * @throws Unavailable
    */
@@ -296,24 +303,29 @@ export class MailedSecrets {
       readonly requestId: string;
       readonly browserId: string | undefined;
       readonly network: string;
+      readonly origin: Origin;
       readonly code: string;
     },
     alongside?: Alongside<Content>,
   ): Promise<CodeOutcome<Content>> {
-    const { purpose, requestId, browserId } = request;
+    const { purpose, requestId, browserId, origin } = request;
     const { codeTries, codeDigits } = this.#settings;
     const code = parseDigits(request.code, codeDigits);
     if (code === null) return { kind: 'malformed' };
     if (browserId === undefined || !UUID.test(requestId)) return { kind: 'gone' };
     const values = [requestId, purpose, hashBrowser(browserId), codeTries];
-    const { rows: asked } = await this.#database.sql.query<{ subject: string }>(FIND_OPEN, values);
-    if (!asked[0]) return { kind: 'gone' };
-    const attempt = await this.#lockout.attemptCode(asked[0].subject, request.network);
-    if (!attempt.isAllowed) return { kind: 'wait', retryAfter: attempt.retryAfter ?? HOUR };
-    const { rows } = await this.#database.sql.query<{ accountId: string | null; codeHash: Uint8Array; tries: number }>(
-      TRY_CODE,
+    const { rows: asked } = await this.#database.sql.query<{ subject: string; accountId: string | null }>(
+      FIND_OPEN,
       values,
     );
+    if (!asked[0]) return { kind: 'gone' };
+    const { subject, accountId } = asked[0];
+    const attempt = await this.#lockout.attemptCode(subject, request.network);
+    if (!attempt.isAllowed) {
+      await this.#recordFailure(purpose, accountId, origin);
+      return { kind: 'wait', retryAfter: attempt.retryAfter ?? HOUR };
+    }
+    const { rows } = await this.#database.sql.query<{ codeHash: Uint8Array; tries: number }>(TRY_CODE, values);
     const [row] = rows;
     if (!row) {
       // Somebody was faster: nothing was looked at, so nothing counts.
@@ -321,9 +333,10 @@ export class MailedSecrets {
       return { kind: 'gone' };
     }
     if (!(await this.#matches(row.codeHash, saltOf(purpose, requestId), code))) {
+      await this.#recordFailure(purpose, accountId, origin);
       return { kind: 'wrong', triesLeft: codeTries - row.tries };
     }
-    const outcome = await this.#take(requestId, purpose, row.accountId, alongside);
+    const outcome = await this.#take(requestId, purpose, accountId, alongside);
     await attempt.succeed();
     return outcome;
   }
@@ -350,6 +363,14 @@ export class MailedSecrets {
       const secret = this.#open<Content>({ id: requestId, purpose, accountId, sealed: row.sealed });
       await alongside?.(em, secret);
       return { kind: 'taken', secret };
+    });
+  }
+
+  async #recordFailure(purpose: MailPurpose, accountId: string | null, origin: Origin): Promise<void> {
+    await this.#audit.record({
+      actor: { kind: 'anonymous' },
+      ...(accountId === null ? {} : { target: { kind: 'account', id: accountId } as const }),
+      ...{ action: 'mail-code.try', result: 'failure', reason: purpose, origin },
     });
   }
 

@@ -8,10 +8,9 @@ import type { Audit, Origin } from '../audit/audit.ts';
 import type { Lockout } from '../credential/lockout.ts';
 import type { Passwords } from '../credential/password.ts';
 import type { CookieNaming } from '../http/browser.ts';
-import { clientNetwork } from '../http/client-address.ts';
 import type { Csrf } from '../http/csrf.ts';
 import type { Pages } from '../http/page.ts';
-import { requestId } from '../http/request-id.ts';
+import { requestOrigin } from '../http/request-origin.ts';
 import { type ClientView, clientView } from '../oidc/client-view.ts';
 import type { Consents } from '../oidc/consents.ts';
 import type { Engine } from '../oidc/engine.ts';
@@ -116,7 +115,7 @@ function shownUpstreams(upstreams: Upstreams, named: unknown): readonly Upstream
 }
 
 export function origin(ctx: Context): Origin {
-  return { network: clientNetwork(ctx), userAgent: ctx.get('user-agent') || undefined, requestId: requestId(ctx) };
+  return requestOrigin(ctx);
 }
 
 /** How a page names an account. */

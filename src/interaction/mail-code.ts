@@ -166,7 +166,14 @@ export async function submitMailCode(
   const { code } = parseForm(ctx, CODE_FORM);
   const signIn = prepareSignIn(ctx, parts, interaction);
   const browserId = findBrowserId(ctx, parts.naming);
-  const request = { purpose: 'sign-in', requestId, browserId, network: clientNetwork(ctx), code } as const;
+  const request = {
+    purpose: 'sign-in',
+    requestId,
+    browserId,
+    network: clientNetwork(ctx),
+    origin: origin(ctx),
+    code,
+  } as const;
   const outcome = await takeOrGone(parts.mailed.takeByCode<SignInContent>(request, signIn.alongside));
   if (outcome.kind === 'taken') {
     await signIn.finish(outcome.secret.content.remember);

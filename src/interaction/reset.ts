@@ -173,7 +173,7 @@ async function submitCode(ctx: RouterContext, parts: ResetParts): Promise<void> 
   const requestId = String(ctx.params['requestId']);
   let ticket: string | null = null;
   const taking = parts.mailed.takeByCode<ResetContent>(
-    { purpose: 'reset', requestId, browserId, network: clientNetwork(ctx), code },
+    { purpose: 'reset', requestId, browserId, network: clientNetwork(ctx), origin: origin(ctx), code },
     async (em, { accountId, content }) => {
       const account = accountId === null ? null : await parts.accounts.findByIdWithin(em, accountId);
       if (account?.status !== 'active') throw linkUsed();

@@ -159,7 +159,14 @@ export async function submitVerify(
   const { code } = parseForm(ctx, CODE_FORM);
   const registration = confirmRegistration(ctx, parts, interaction.uid);
   const browserId = findBrowserId(ctx, parts.naming);
-  const request = { purpose: 'verify-email', requestId, browserId, network: clientNetwork(ctx), code } as const;
+  const request = {
+    purpose: 'verify-email',
+    requestId,
+    browserId,
+    network: clientNetwork(ctx),
+    origin: origin(ctx),
+    code,
+  } as const;
   const outcome = await takeOrGone(parts.mailed.takeByCode<RegistrationContent>(request, registration.alongside));
   const account = registration.account();
   if (outcome.kind === 'taken' && account !== null) {

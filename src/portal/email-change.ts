@@ -12,10 +12,11 @@ import { asker } from '../http/asker.ts';
 import { ensureBrowserId, findBrowserId } from '../http/browser.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import { csrfField, formBody, parseForm } from '../http/form.ts';
+import { requestOrigin } from '../http/request-origin.ts';
 import type { EntityManager } from '../storage/database.ts';
 import { portalDoors } from './fresh-proof.ts';
-import type { PortalSession } from './portal-session.ts';
-import { ownCause, PROFILE, type ProfileParts, showProfile, toProfile } from './profile-page.ts';
+import { causeOf, type PortalSession } from './portal-session.ts';
+import { PROFILE, type ProfileParts, showProfile, toProfile } from './profile-page.ts';
 
 const EMAIL = `${PROFILE}/email`;
 const FORM = z.strictObject({ email: z.string().max(1000) });
@@ -98,7 +99,7 @@ async function sendCode(
   if (!draft.isAllowed) return draft;
   const browserId = ensureBrowserId(ctx, parts.naming);
   const owner = await parts.accounts.findBySignInName(newEmail);
-  const cause = ownCause(ctx, account.id);
+  const cause = causeOf(ctx, account.id);
   const locale = account.locale ?? parts.pages.locale(ctx);
   const shared = { locale, zone: account.zoneinfo, accountId: account.id };
   const expiresAt = new Date(Date.now() + EMAIL_CHANGE_TTL * 1000);
@@ -138,7 +139,7 @@ async function resend(ctx: RouterContext, parts: ProfileParts, session: PortalSe
 async function cancel(ctx: RouterContext, parts: ProfileParts, session: PortalSession): Promise<void> {
   parseForm(ctx, EMPTY_FORM);
   const { id } = session.account;
-  await parts.database.transaction((em) => parts.emailChanges.cancel(em, id, ownCause(ctx, id)));
+  await parts.database.transaction((em) => parts.emailChanges.cancel(em, id, causeOf(ctx, id)));
   toProfile(ctx);
 }
 
@@ -175,7 +176,14 @@ async function submitCode(ctx: RouterContext, parts: ProfileParts, session: Port
   if (!(await findWaiting(ctx, parts, session))) throw gone();
   const requestId = String(ctx.params['requestId']);
   const browserId = findBrowserId(ctx, parts.naming);
-  const request = { purpose: 'email-change', requestId, browserId, network: clientNetwork(ctx), code } as const;
+  const request = {
+    purpose: 'email-change',
+    requestId,
+    browserId,
+    network: clientNetwork(ctx),
+    origin: requestOrigin(ctx),
+    code,
+  } as const;
   const outcome = await orGone(parts.mailed.takeByCode<Content>(request, complete(ctx, parts)));
   if (outcome.kind === 'taken') {
     parts.accounts.forgetRecent();
@@ -206,7 +214,7 @@ function complete(ctx: RouterContext, parts: ProfileParts) {
   return async (em: EntityManager, { accountId, content }: MailedSecret<Content>): Promise<void> => {
     const account = accountId === null ? null : await parts.accounts.findByIdWithin(em, accountId);
     if (!account) throw gone();
-    const done = await parts.emailChanges.complete(em, account.id, content.newEmail, ownCause(ctx, account.id));
+    const done = await parts.emailChanges.complete(em, account.id, content.newEmail, causeOf(ctx, account.id));
     if (!done) throw gone();
     if (done.oldEmail === null || done.undoPath === null) return;
     await parts.notifications.send(em, {

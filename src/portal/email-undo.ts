@@ -9,7 +9,8 @@ import { ensureBrowserId } from '../http/browser.ts';
 import { csrfField, formBody } from '../http/form.ts';
 import type { LinkModel } from '../http/page-model.ts';
 import type { SessionsAndGrants } from '../oidc/sessions-and-grants.ts';
-import { ownCause, type ProfileParts } from './profile-page.ts';
+import { causeOf } from './portal-session.ts';
+import { type ProfileParts } from './profile-page.ts';
 
 export interface EmailUndoParts extends ProfileParts {
   readonly sessionsAndGrants: SessionsAndGrants;
@@ -27,7 +28,7 @@ export function emailUndoRoutes(parts: EmailUndoParts): Router {
     const token = String(ctx.params['token']);
     const accountId = await parts.emailChanges.findUndoAccount(token);
     if (accountId === null) throw gone();
-    const cause = ownCause(ctx, accountId);
+    const cause = causeOf(ctx, accountId);
     const email = await parts.database
       .transaction(async (em) => {
         await lockCredentials(em, accountId);

@@ -7,8 +7,8 @@ import type { AccountRow, Accounts } from '../account/accounts.ts';
 import type { Cause } from '../audit/audit.ts';
 import type { Acr } from '../credential/assurance.ts';
 import { type CookieNaming, ensureBrowserId, findBrowserId } from '../http/browser.ts';
-import { clientAddress, clientNetwork } from '../http/client-address.ts';
-import { requestId } from '../http/request-id.ts';
+import { clientAddress } from '../http/client-address.ts';
+import { requestOrigin } from '../http/request-origin.ts';
 import { safeReturnPath } from '../http/return-path.ts';
 import { reaches } from '../oidc/acr.ts';
 import type { BrowserSessions } from '../oidc/browser-sessions.ts';
@@ -202,10 +202,5 @@ function bodyText(body: unknown): string {
 
 /** Who changes something in the portal, and from where: for the audit. */
 export function causeOf(ctx: Context, accountId: string): Cause {
-  const origin = {
-    network: clientNetwork(ctx),
-    userAgent: ctx.get('user-agent') || undefined,
-    requestId: requestId(ctx),
-  };
-  return { actor: { kind: 'account', id: accountId }, origin };
+  return { actor: { kind: 'account', id: accountId }, origin: requestOrigin(ctx) };
 }

@@ -2,13 +2,11 @@
 import type { RouterContext } from '@koa/router';
 import type { Accounts } from '../account/accounts.ts';
 import type { EmailChanges } from '../account/email-changes.ts';
-import type { Audit, Cause } from '../audit/audit.ts';
+import type { Audit } from '../audit/audit.ts';
 import type { MailedSecrets } from '../credential/mailed-secret.ts';
 import type { CookieNaming } from '../http/browser.ts';
-import { clientNetwork } from '../http/client-address.ts';
 import type { Pages } from '../http/page.ts';
 import type { ProfileModel } from '../http/page-model.ts';
-import { requestId } from '../http/request-id.ts';
 import type { Notifications } from '../notification/notifications.ts';
 import type { Database } from '../storage/database.ts';
 import type { FreshProofParts } from './fresh-proof.ts';
@@ -62,14 +60,4 @@ export async function showProfile(
 export function toProfile(ctx: RouterContext, changed?: 'profile' | 'email'): void {
   ctx.status = 303;
   ctx.redirect(changed === undefined ? PROFILE : `${PROFILE}?changed=${changed}`);
-}
-
-/** By the person themselves. */
-export function ownCause(ctx: RouterContext, accountId: string): Cause {
-  const origin = {
-    network: clientNetwork(ctx),
-    userAgent: ctx.get('user-agent') || undefined,
-    requestId: requestId(ctx),
-  };
-  return { actor: { kind: 'account', id: accountId }, origin };
 }

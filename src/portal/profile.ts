@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { csrfField, formBody, parseForm } from '../http/form.ts';
 import { emailChangeRoutes } from './email-change.ts';
 import { portalDoors } from './fresh-proof.ts';
-import type { PortalSession } from './portal-session.ts';
-import { ownCause, PROFILE, type ProfileParts, showProfile, toProfile } from './profile-page.ts';
+import { causeOf, type PortalSession } from './portal-session.ts';
+import { PROFILE, type ProfileParts, showProfile, toProfile } from './profile-page.ts';
 
 const FORM = z.strictObject({ name: z.string().max(1000), locale: z.string().max(35) });
 const LONGEST_NAME = 255;
@@ -36,10 +36,6 @@ async function submitProfile(ctx: RouterContext, parts: ProfileParts, session: P
     return;
   }
   const { account } = session;
-  await parts.accounts.updateProfile(
-    account.id,
-    { name: name === '' ? null : name, locale },
-    ownCause(ctx, account.id),
-  );
+  await parts.accounts.updateProfile(account.id, { name: name === '' ? null : name, locale }, causeOf(ctx, account.id));
   toProfile(ctx, 'profile');
 }

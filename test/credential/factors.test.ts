@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { it } from 'node:test';
+import { Audit } from '../../src/audit/audit.ts';
 import { Factors, type OtherWay, type RemovableFactor, secondFactorsFor } from '../../src/credential/factors.ts';
 import { MailedSecrets } from '../../src/credential/mailed-secret.ts';
 import { Passkeys } from '../../src/credential/passkey.ts';
@@ -55,6 +56,7 @@ async function room(database: Database) {
     seal,
     shortCodes,
     lockout: lockoutOn(database),
+    audit: new Audit({ database }),
     settings: MAIL_SETTINGS,
   });
   const devices = new TrustedDevices({ database, settings: { trustedDevices: true, trustedDeviceTtl: 86_400 } });

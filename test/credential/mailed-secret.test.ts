@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { Audit } from '../../src/audit/audit.ts';
 import { raiseCredentialVersion } from '../../src/credential/credential-version.ts';
 import type { LockoutSettings } from '../../src/credential/lockout.ts';
 import {
@@ -35,6 +36,13 @@ interface Content {
   readonly note: string;
 }
 
+const ORIGIN = { requestId: 'request-1' };
+
+const TRIES = {
+  name: 'test_mail_code_tries',
+  text: `select action, result, reason, request_id as "requestId" from audit_event where target_id = $1`,
+};
+
 type Change = Partial<MailedSecretSettings> & { readonly limits?: Partial<LockoutSettings> };
 
 function mailedOn(database: Database, change: Change = {}): MailedSecrets {
@@ -44,6 +52,7 @@ function mailedOn(database: Database, change: Change = {}): MailedSecrets {
     seal,
     shortCodes,
     lockout: lockoutOn(database, limits),
+    audit: new Audit({ database }),
     settings: { ...SETTINGS, ...settings },
   });
 }
@@ -82,7 +91,10 @@ async function ask(database: Database, asking: Asking = {}): Promise<Asked> {
   return {
     ...{ mailed, draft, accountId, browserId, network },
     enter: (code, alongside) =>
-      mailed.takeByCode<Content>({ purpose, requestId: draft.requestId, browserId, network, code }, alongside),
+      mailed.takeByCode<Content>(
+        { purpose, requestId: draft.requestId, browserId, network, origin: ORIGIN, code },
+        alongside,
+      ),
   };
 }
 
@@ -171,17 +183,43 @@ describeOnEachDatabase('a mailed link with its code', (database) => {
       const { mailed, draft, browserId, network } = await ask(database(), { purpose });
       for (const other of MAIL_PURPOSES.filter((one) => one !== purpose)) {
         assert.deepEqual(await mailed.takeByLink(other, draft.linkToken, browserId), { kind: 'gone' });
-        const request = { purpose: other, requestId: draft.requestId, browserId, network, code: draft.code };
+        const request = {
+          purpose: other,
+          requestId: draft.requestId,
+          browserId,
+          network,
+          origin: ORIGIN,
+          code: draft.code,
+        };
         assert.deepEqual(await mailed.takeByCode(request), { kind: 'gone' });
       }
       assert.equal((await mailed.takeByLink(purpose, draft.linkToken, browserId)).kind, 'taken', purpose);
     }
   });
 
+  it('leaves an event for a wrong code of any purpose, and for one that is not looked at', async () => {
+    for (const purpose of MAIL_PURPOSES) {
+      const { enter, draft, accountId } = await ask(database(), { purpose, change: { limits: { codeFailures: 1 } } });
+      assert.ok(accountId);
+      assert.equal((await enter(wrong(draft.code))).kind, 'wrong');
+      assert.equal((await enter(wrong(draft.code, 2))).kind, 'wait');
+      const { rows } = await database().sql.query(TRIES, [accountId]);
+      const event = { action: 'mail-code.try', result: 'failure', reason: purpose, requestId: ORIGIN.requestId };
+      assert.deepEqual(rows, [event, event], purpose);
+    }
+  });
+
   it('works by its code in the browser that asked and in no other', async () => {
     const { mailed, draft, network, enter } = await ask(database(), { purpose: 'reset' });
     for (const browserId of [randomToken(), undefined]) {
-      const request = { purpose: 'reset' as const, requestId: draft.requestId, browserId, network, code: draft.code };
+      const request = {
+        purpose: 'reset' as const,
+        requestId: draft.requestId,
+        browserId,
+        network,
+        origin: ORIGIN,
+        code: draft.code,
+      };
       assert.deepEqual(await mailed.takeByCode(request), { kind: 'gone' });
     }
     const elsewhere = {
@@ -189,6 +227,7 @@ describeOnEachDatabase('a mailed link with its code', (database) => {
       requestId: randomUUID(),
       browserId: randomToken(),
       network,
+      origin: ORIGIN,
       code: draft.code,
     };
     assert.deepEqual(await mailed.takeByCode(elsewhere), { kind: 'gone' });
