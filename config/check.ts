@@ -4,13 +4,20 @@ import { definitions, SECRET_RECIPE, type SettingName, type Values, variableName
 import type { Problem } from './setting.ts';
 import { findWeakness, isExample } from './weak-secret.ts';
 
-/** Fewest characters of each password policy. */
-export const POLICY_MIN_LENGTH: Readonly<Record<Values['passwordPolicy'], number>> = {
+const POLICY_MIN_LENGTH: Readonly<Record<Values['passwordPolicy'], number>> = {
   length: 12,
   strict: 12,
   classic: 8,
   nist: 15,
 };
+/** SP 800-63B-4, 3.1.1.2: where a password is never the only proof. */
+const NIST_WITH_SECOND_FACTOR = 8;
+
+/** Fewest characters of a new password. That somebody has a second factor today is not enough: it can be removed, and the password stays. */
+export function policyMinLength(values: Pick<Values, 'passwordPolicy' | 'secondFactorRequired'>): number {
+  const isNeverAlone = values.passwordPolicy === 'nist' && values.secondFactorRequired;
+  return isNeverAlone ? NIST_WITH_SECOND_FACTOR : POLICY_MIN_LENGTH[values.passwordPolicy];
+}
 
 interface Check {
   /** When one of these has a problem of its own, the check says nothing. */
@@ -96,9 +103,10 @@ const checks: readonly Check[] = [
     ({ internalPort, port }) => internalPort === port && `must differ from ${variableName('port')}`,
     '3001',
   ),
-  check(['passwordMinLength', 'passwordPolicy'], ({ passwordMinLength, passwordPolicy }) => {
+  check(['passwordMinLength', 'passwordPolicy', 'secondFactorRequired'], (values) => {
+    const { passwordMinLength, passwordPolicy } = values;
     if (passwordMinLength === undefined || passwordPolicy === 'length') return undefined;
-    const least = POLICY_MIN_LENGTH[passwordPolicy];
+    const least = policyMinLength(values);
     return passwordMinLength < least && `must be at least ${least} with the policy ${passwordPolicy}`;
   }),
   check(

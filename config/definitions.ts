@@ -176,7 +176,7 @@ const passwords = {
   }),
   passwordMinLength: setting(wholeNumber(8, 64), {
     example: '14',
-    defaultText: '12 (classic: 8, nist: 15)',
+    defaultText: '12 (classic: 8; nist: 15, or 8 where LATCHKEY_SECOND_FACTOR_REQUIRED is on)',
     meaning: 'Characters a new password needs; a policy other than length can only be made stricter.',
   }),
   passwordHashMemoryKib: setting(wholeNumber(19_456, 1_048_576), {

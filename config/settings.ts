@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import packageFile from '../package.json' with { type: 'json' };
 import { isLoopback } from './address.ts';
-import { findConflicts, findExampleSecrets, POLICY_MIN_LENGTH } from './check.ts';
+import { findConflicts, findExampleSecrets, policyMinLength } from './check.ts';
 import { type Declared, readDeclarations } from './declarations.ts';
 import { definitions, type SettingName, settingNames, type Values, variableName } from './definitions.ts';
 import { Secrets } from './secrets.ts';
@@ -214,7 +214,7 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
     },
     password: {
       policy: values.passwordPolicy,
-      minLength: values.passwordMinLength ?? POLICY_MIN_LENGTH[values.passwordPolicy],
+      minLength: values.passwordMinLength ?? policyMinLength(values),
       /** Part of the policy, not a setting of its own. */
       maxLength: values.passwordPolicy === 'classic' ? 128 : 256,
       hashMemoryKib: values.passwordHashMemoryKib,

@@ -13,9 +13,6 @@ import { estimateStrength, type PasswordStrength } from './password-strength.ts'
 
 /** Before hashing: what is longer is refused unread, so that no megabytes reach the hash (bytes). */
 const MOST_BYTES = 1024;
-/** Policy `nist` for an account with a second factor (SP 800-63B-4, 3.1.1.2). */
-const NIST_WITH_SECOND_FACTOR = 8;
-const NIST_ALONE = 15;
 
 export interface PasswordSettings {
   readonly policy: 'length' | 'strict' | 'classic' | 'nist';
@@ -33,10 +30,7 @@ export interface PasswordSettings {
 export type PasswordProblem = 'too-short' | 'too-long' | 'needs-kinds' | 'too-common' | 'too-personal' | 'breached';
 
 /** Whose password it will be, as far as it is known. */
-export interface PasswordContext extends PasswordOwner {
-  /** The account has one enrolled, so that its password is never the only proof. */
-  readonly hasSecondFactor?: boolean;
-}
+export type PasswordContext = PasswordOwner;
 
 const FIND_HASH = { name: 'password_by_account', text: 'select hash from password where account_id = $1' };
 const REHASH = {
@@ -74,9 +68,9 @@ export class Passwords {
   }
 
   /** The rules in force as translation keys with their numbers: the page shows exactly what the server checks. */
-  rules(context: PasswordContext = {}): readonly { readonly key: string; readonly values: Record<string, number> }[] {
-    const { policy, maxLength } = this.#settings;
-    const length = { key: 'length', values: { min: this.minLengthFor(context), max: maxLength } };
+  rules(): readonly { readonly key: string; readonly values: Record<string, number> }[] {
+    const { policy, minLength, maxLength } = this.#settings;
+    const length = { key: 'length', values: { min: minLength, max: maxLength } };
     const kinds = { key: 'kinds', values: {} };
     const uncommon = { key: 'uncommon', values: {} };
     return policy === 'strict' || policy === 'classic' ? [length, kinds, uncommon] : [length, uncommon];
@@ -86,19 +80,12 @@ export class Passwords {
     return this.#settings.minLength;
   }
 
-  minLengthFor(context: PasswordContext): number {
-    const { policy, minLength } = this.#settings;
-    // Above what the policy says an operator has asked for more, and gets it.
-    const isRelaxed = policy === 'nist' && context.hasSecondFactor && minLength === NIST_ALONE;
-    return isRelaxed ? NIST_WITH_SECOND_FACTOR : minLength;
-  }
-
   /** What is wrong with a new password, or null. Counted in Unicode characters after NFC; nothing is trimmed or cut. */
   findProblem(password: string, context: PasswordContext = {}): PasswordProblem | null {
     if (Buffer.byteLength(password) > MOST_BYTES) return 'too-long';
     const normal = password.normalize('NFC');
     const length = [...normal].length;
-    if (length < this.minLengthFor(context)) return 'too-short';
+    if (length < this.minLength) return 'too-short';
     if (length > this.#settings.maxLength) return 'too-long';
     const { policy } = this.#settings;
     if ((policy === 'strict' || policy === 'classic') && !hasAllKinds(normal)) return 'needs-kinds';

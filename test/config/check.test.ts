@@ -92,6 +92,10 @@ test('a password policy can be made stricter and not weaker', () => {
     ['length', 'strict', 'classic', 'nist'].map((name) => load(policy(name)).settings.password.minLength),
     [12, 12, 8, 15],
   );
+  const never = { LATCHKEY_SECOND_FACTOR_REQUIRED: 'true' };
+  assert.equal(load({ ...policy('nist'), ...never }).settings.password.minLength, 8);
+  assert.equal(load({ ...policy('nist', '10'), ...never }).settings.password.minLength, 10);
+  assert.equal(load({ ...policy('strict'), ...never }).settings.password.minLength, 12);
 });
 
 test('what ends unused must not outlive what ends in any case', () => {

@@ -96,19 +96,6 @@ describe('the rules for a new password', () => {
     assert.equal(passwords.findProblem('correct horse battery staple', owner), null);
   });
 
-  it('ask for less under nist where a second factor is enrolled, unless the operator asks for more', () => {
-    const nist = { policy: 'nist', minLength: 15 } as const;
-    const eight = 'tr8 mnka';
-    assert.equal(problem(nist, eight), 'too-short');
-    assert.equal(passwordsOn(NO_DATABASE, nist).findProblem(eight, { hasSecondFactor: true }), null);
-    assert.equal(passwordsOn(NO_DATABASE, nist).rules({ hasSecondFactor: true })[0]?.values['min'], 8);
-    assert.equal(
-      passwordsOn(NO_DATABASE, { ...nist, minLength: 20 }).findProblem(eight, { hasSecondFactor: true }),
-      'too-short',
-    );
-    assert.equal(passwordsOn(NO_DATABASE).findProblem(eight, { hasSecondFactor: true }), 'too-short');
-  });
-
   it('include a look-up among leaked ones where there is one, and only for what is good otherwise', async () => {
     const asked: string[] = [];
     const fetch = async (url: string) => {
