@@ -17,6 +17,7 @@ import { RolesOfOperators } from './20261121000110-roles.ts';
 import { DeletedClients } from './20261121000140-deleted-clients.ts';
 import { AppUses } from './20261121000170-app-uses.ts';
 import { AdminLists } from './20261121000180-admin-lists.ts';
+import { AuditSearch } from './20261121000190-audit-search.ts';
 
 export const migrations = [
   { name: '20261121000001-first', class: First },
@@ -37,4 +38,5 @@ export const migrations = [
   { name: '20261121000140-deleted-clients', class: DeletedClients },
   { name: '20261121000170-app-uses', class: AppUses },
   { name: '20261121000180-admin-lists', class: AdminLists },
+  { name: '20261121000190-audit-search', class: AuditSearch },
 ];

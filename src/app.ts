@@ -83,6 +83,7 @@ import { Trail } from './oidc/trail.ts';
 import { wellKnownRoutes } from './oidc/well-known.ts';
 import { adminAccountRoutes } from './portal/admin/account.ts';
 import { adminAccountsRoutes } from './portal/admin/accounts.ts';
+import { adminAuditRoutes } from './portal/admin/audit.ts';
 import { adminClientsRoutes } from './portal/admin/clients.ts';
 import { appsRoutes } from './portal/apps.ts';
 import { emailUndoRoutes } from './portal/email-undo.ts';
@@ -558,6 +559,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       adminAccountsRoutes({ ...securityParts, roles }),
       adminAccountRoutes({ ...securityParts, roles }),
       adminClientsRoutes({ ...securityParts, roles, clients, issuer }),
+      adminAuditRoutes({ ...securityParts, roles, history }),
       sessionsRoutes({ sessions, browserSessions, sessionsAndGrants, clients, pages, csrf }),
       appsRoutes({ sessions, apps, clients, resources, ownScopes: SCOPES, pages, csrf }),
       webhookRoutes({

@@ -49,6 +49,10 @@ const ROW = `id, subject, status, email, email_verified_at is not null as "email
   floor(extract(epoch from signed_out_at))::float8 as "signedOutAt", terms_version as "termsVersion"`;
 const FIND_BY_SUBJECT = { name: 'account_by_subject', text: `select ${ROW} from account where subject = $1` };
 const FIND_BY_ID = { name: 'account_by_id', text: `select ${ROW} from account where id = $1` };
+const NAMES_BY_ID = {
+  name: 'account_names_by_id',
+  text: 'select id::text as id, coalesce(name, username, email) as name from account where id = any($1::uuid[])',
+};
 const FIND_BY_EMAIL = { name: 'account_by_email', text: `select ${ROW} from account where lower(email) = lower($1)` };
 const FIND_BY_USERNAME = {
   name: 'account_by_username',
@@ -180,6 +184,14 @@ export class Accounts {
     const found = (await this.findById(idOrName)) ?? (await this.findBySignInName(idOrName));
     if (!found) throw new NotFound('There is no such account.', { code: 'account-not-found' });
     return found;
+  }
+
+  /** What accounts are known by, for lists of events. Ids of none are left out. */
+  async namesOf(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const known = ids.filter((id) => UUID.test(id));
+    if (known.length === 0) return new Map();
+    const { rows } = await this.#database.sql.query<{ id: string; name: string | null }>(NAMES_BY_ID, [known]);
+    return new Map(rows.flatMap(({ id, name }) => (name === null ? [] : [[id, name] as const])));
   }
 
   /** When an account came and was last seen; not part of the row that every token needs. @throws NotFound */

@@ -1,12 +1,15 @@
 // Looking at what was written down: pages and commands read events from newest to oldest, a page at a time, by where the last page ended. A
 // person sees the events that are about the own account and nothing else; that is for the caller to ask for.
+import { InvalidRequest } from '../errors.ts';
 import type { Database } from '../storage/database.ts';
 
 /** Everything that is given must be so. */
 export interface AuditFilter {
   /** Events that an account did or that were done to it. */
   readonly accountId?: string;
-  readonly actorId?: string;
+  readonly actorKind?: AuditEntry['actorKind'];
+  /** Null for one that has no id, such as the command line. */
+  readonly actorId?: string | null;
   readonly targetId?: string;
   readonly clientId?: string;
   /** The whole action, or a prefix that ends in a dot: `session.`. */
@@ -43,6 +46,14 @@ export interface AuditPage {
 const COLUMNS = `id::text as id, at, actor_kind as "actorKind", actor_id as "actorId", action, target_kind as "targetKind",
   target_id as "targetId", network, user_agent as "userAgent", client_id as "clientId", request_id as "requestId", result, reason`;
 
+/** An id of at most this many digits fits into a bigint. */
+const CURSOR = /^\d{1,18}$/;
+const LAST = '9223372036854775807';
+/** Longer than any transaction lives. */
+const SLACK = "interval '10 minutes'";
+/** Events of an export that are in memory at once. */
+const AT_ONCE = 1000;
+
 export class History {
   readonly #database: Database;
 
@@ -50,9 +61,15 @@ export class History {
     this.#database = parts.database;
   }
 
-  /** @param before where the page before ended @param limit entries of a page */
+  /**
+   * @param before where the page before ended @param limit entries of a page
+   * @throws InvalidRequest `invalid-cursor`
+   */
   async list(filter: AuditFilter, limit: number, before: string | null = null): Promise<AuditPage> {
+    if (before !== null && !CURSOR.test(before))
+      throw new InvalidRequest('There is no such page.', { code: 'invalid-cursor' });
     const { conditions, values } = conditionsOf(filter);
+    const actions = filter.action?.endsWith('.') ? await this.#actionsBelow(filter.action) : null;
     if (before !== null) {
       conditions.push('id < ?');
       values.push(before);
@@ -62,6 +79,20 @@ export class History {
        order by audit_event.id desc limit ${limit + 1}`;
     const { accountId } = filter;
     const em = this.#database.em();
+    if (actions !== null) {
+      if (actions.length === 0) return { entries: [], before: null };
+      if (!isNarrow(filter)) {
+        // The newest of each action, from its own part of the index: in one go over all events, rare actions would be looked for to the end.
+        const each = actions.map(() => `(${select([...conditions, 'action = ?'])})`).join(' union all ');
+        const rows = await em.execute<AuditEntry[]>(
+          `select * from (${each}) as found order by found.id::bigint desc limit ${limit + 1}`,
+          actions.flatMap((action) => [...values, action]),
+        );
+        return pageOf(rows, limit);
+      }
+      conditions.push(`action in (${actions.map(() => '?').join(', ')})`);
+      values.push(...actions);
+    }
     // Two look-ups in two indexes: `or` over both columns would read the table from its end.
     const rows =
       accountId === undefined
@@ -73,9 +104,46 @@ export class History {
              ) as found order by found.id::bigint desc limit ${limit + 1}`,
             [...values, accountId, ...values, accountId],
           );
-    const entries = rows.slice(0, limit).map((row) => ({ ...row, at: new Date(row.at) }));
-    return { entries, before: rows.length > limit ? (entries.at(-1)?.id ?? null) : null };
+    return pageOf(rows, limit);
   }
+
+  /** Everything that a filter lets through, newest first, as it is read: what is added in the meantime is not part of it. */
+  async *all(filter: AuditFilter): AsyncGenerator<AuditEntry> {
+    let before: string | null = null;
+    do {
+      const page: AuditPage = await this.list(filter, AT_ONCE, before);
+      yield* page.entries;
+      ({ before } = page);
+    } while (before !== null);
+  }
+
+  /** Every action that was ever written down, in the order of the alphabet. */
+  async actions(): Promise<readonly string[]> {
+    // From one to the next in the index: there are many events and few actions.
+    const rows = await this.#database.em().execute<{ action: string }[]>(
+      `with recursive known as (
+         select min(action) as action from audit_event
+         union all
+         select (select min(e.action) from audit_event e where e.action > known.action) from known where known.action is not null
+       ) select action from known where action is not null`,
+    );
+    return rows.map(({ action }) => action);
+  }
+
+  async #actionsBelow(prefix: string): Promise<readonly string[]> {
+    return (await this.actions()).filter((action) => action.startsWith(prefix));
+  }
+}
+
+/** Whether a filter names something that few events have, so that its own index is the way in. */
+function isNarrow(filter: AuditFilter): boolean {
+  const { accountId, actorId, targetId, clientId, network } = filter;
+  return [accountId, actorId, targetId, clientId, network].some((one) => typeof one === 'string');
+}
+
+function pageOf(rows: readonly AuditEntry[], limit: number): AuditPage {
+  const entries = rows.slice(0, limit).map((row) => ({ ...row, at: new Date(row.at) }));
+  return { entries, before: rows.length > limit ? (entries.at(-1)?.id ?? null) : null };
 }
 
 function conditionsOf(filter: AuditFilter): { conditions: string[]; values: unknown[] } {
@@ -86,18 +154,31 @@ function conditionsOf(filter: AuditFilter): { conditions: string[]; values: unkn
     conditions.push(condition);
     values.push(value);
   };
-  const { action } = filter;
-  add('actor_id = ?', filter.actorId);
+  const { action, result, from, to } = filter;
+  add('actor_kind = ?', filter.actorKind);
+  if (filter.actorId === null) conditions.push('actor_id is null');
+  else add('actor_id = ?', filter.actorId);
   add('target_id = ?', filter.targetId);
   add('client_id = ?', filter.clientId);
-  if (action?.endsWith('.')) add('starts_with(action, ?)', action);
-  else add('action = ?', action);
-  add('result = ?', filter.result);
+  if (!action?.endsWith('.')) add('action = ?', action);
+  // In the statement itself, where the index of failures is recognised.
+  if (result !== undefined) conditions.push(result === 'failure' ? "result = 'failure'" : "result = 'success'");
   add('network = ?', filter.network);
-  add('at >= ?', filter.from);
-  add('at < ?', filter.to);
+  // Ids are given in the order of time but for the length of a transaction: they say where in the order of the pages to begin and to end.
+  add(
+    `id >= coalesce((select e.id from audit_event e where e.at < ?::timestamptz - ${SLACK} order by e.at desc limit 1), 0)`,
+    from,
+  );
+  add('at >= ?', from);
+  add(
+    `id <= coalesce((select e.id from audit_event e where e.at >= ?::timestamptz + ${SLACK} order by e.at limit 1), ${LAST})`,
+    to,
+  );
+  add('at < ?', to);
   return { conditions, values };
 }
+
+const STEERING = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** The columns of an export, in its order. */
 export const EXPORT_COLUMNS = [
@@ -110,8 +191,15 @@ export function csvLine(cells: readonly (string | null)[]): string {
   return `${cells.map((cell) => csvCell(cell ?? '')).join(',')}\r\n`;
 }
 
+/** One line of JSON. What steers a terminal is written as escapes. */
+export function jsonLine(entry: AuditEntry): string {
+  return `${JSON.stringify(entry).replace(STEERING, (char) =>
+    [...Array(char.length).keys()].map((at) => `\\u${char.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
+  )}\n`;
+}
+
 function csvCell(cell: string): string {
-  const plain = cell.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ');
+  const plain = cell.replace(STEERING, ' ');
   const harmless = /^\s*[=+\-@]/u.test(plain) ? `'${plain}` : plain;
   return /[",']/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }

@@ -1,10 +1,10 @@
 // `audit`: what was written down, and whether it is still all there.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { App } from '../app.ts';
-import { type AuditEntry, type AuditFilter, csvLine, EXPORT_COLUMNS, exportCells } from '../audit/history.ts';
+import { type AuditEntry, type AuditFilter, csvLine, EXPORT_COLUMNS, exportCells, jsonLine } from '../audit/history.ts';
 import { type Choose, group, leaf, onStorage } from './leaf.ts';
 import type { Outcome } from './task.ts';
-import { jsonDocument, table } from './text.ts';
+import { table } from './text.ts';
 
 /** Events of one listing at most. */
 const MOST = 1000;
@@ -79,7 +79,7 @@ async function exportEvents(app: App, options: FilterOptions & { format: 'csv' |
   const lines =
     options.format === 'csv'
       ? [csvLine(EXPORT_COLUMNS), ...entries.map((entry) => csvLine(exportCells(entry)))]
-      : entries.map((entry) => `${jsonDocument(entry).replace(/\n\s*/g, ' ')}\n`);
+      : entries.map(jsonLine);
   const isCut = before !== null;
   return {
     json: { events: entries, isComplete: !isCut },

@@ -694,3 +694,51 @@ export interface AdminAccountModel {
     readonly lastSignInAt: string | null;
   };
 }
+
+/** What an audit event names: an account, a client or something else. */
+interface AuditPartyModel {
+  readonly kind: string;
+  readonly id: string | null;
+  /** What it is known by, where that is known. */
+  readonly name: string | null;
+  /** Its page, where there is one that may be seen. */
+  readonly url: string | null;
+}
+
+/** Of the page `admin-audit`. */
+export interface AdminAuditModel {
+  /** As it was typed. */
+  readonly filter: {
+    readonly who: string;
+    readonly action: string;
+    readonly target: string;
+    readonly result: string;
+    readonly network: string;
+    readonly client: string;
+    readonly from: string;
+    readonly to: string;
+  };
+  /** To choose from; one that ends in a dot stands for all that begin so. */
+  readonly actions: readonly string[];
+  readonly events: readonly {
+    readonly id: string;
+    readonly happenedAt: string;
+    readonly who: AuditPartyModel;
+    readonly action: string;
+    readonly target: AuditPartyModel | null;
+    readonly result: 'success' | 'failure';
+    readonly reason: string | null;
+    readonly network: string | null;
+    readonly browser: string | null;
+    readonly system: string | null;
+    readonly userAgent: string | null;
+    readonly client: AuditPartyModel | null;
+    readonly requestId: string | null;
+  }[];
+  readonly zone: string | null;
+  /** Back to the first page. */
+  readonly newestUrl: string | null;
+  readonly nextUrl: string | null;
+  readonly canExport: boolean;
+  readonly errors: FormProblems;
+}

@@ -31,6 +31,7 @@ const confirmed = namesOf<NonNullable<SecurityModel['confirmation']>['what']>({
 
 export const composedKeys: Readonly<Record<string, readonly string[]>> = {
   'admin_account.status_*': ACCOUNT_STATUSES,
+  'admin_audit.actor_*': ['account', 'client', 'cli', 'system', 'anonymous'],
   'admin_client.redirect.*': namesOf<RedirectProblem>({
     'not-url': true,
     wildcard: true,

@@ -19,6 +19,7 @@ import type {
 import { adminNavigation } from '../../src/portal/admin/admin-page.ts';
 import { accountSamples } from './account-samples.ts';
 import { adminAccountSamples } from './admin-account-samples.ts';
+import { adminAuditSamples } from './admin-audit-samples.ts';
 import { adminClientSamples } from './admin-client-samples.ts';
 import { deviceSamples } from './device-samples.ts';
 import { mailedSamples } from './mailed-samples.ts';
@@ -210,6 +211,7 @@ export const samples: readonly Sample[] = [
   ...sessionSamples,
   ...adminAccountSamples,
   ...accountSamples,
+  ...adminAuditSamples,
   ...adminClientSamples,
   ...upstreamSamples,
   ...telegramSamples,

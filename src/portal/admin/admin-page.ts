@@ -10,6 +10,7 @@ import type { Administrator } from './admin-door.ts';
 const ADMIN_PAGES: readonly (readonly [url: string, label: string, permission: Permission])[] = [
   ['/admin/accounts', 'admin_accounts.title', 'accounts:read'],
   ['/admin/clients', 'admin_clients.title', 'clients:read'],
+  ['/admin/audit', 'admin_audit.title', 'audit:read'],
 ];
 
 /** @param path of the request: pages below one of the list belong to it */
