@@ -49,6 +49,7 @@ interface TelegramDeclaration {
   readonly gatewayRoot: string | undefined;
   readonly miniApp: boolean;
   readonly widget: boolean;
+  readonly phone: boolean;
   /** Ed25519 public keys in hexadecimal. */
   readonly miniAppKeys: readonly string[];
 }
@@ -207,6 +208,7 @@ const telegramSchema = z.strictObject({
   proxyFile: optional(filePath, 'Or the file that holds its URL.'),
   miniApp: optional(yesNo(), 'Whether people may sign in inside of a Mini App of this bot; false by default.'),
   widget: optional(yesNo(), 'The legacy Telegram Login Widget as one more way in; false by default.'),
+  phone: optional(yesNo(), 'Proven phone numbers, and signing in by a code to one; true by default.'),
   miniAppKeys: optional(
     list(pattern('64 hexadecimal digits', /^[0-9a-f]{64}$/), 10),
     "Ed25519 public keys that may sign Mini App data, instead of Telegram's production key.",
@@ -479,6 +481,7 @@ export function readDeclarations(given: ReadonlyMap<DeclarationName, unknown>, c
     gatewayRoot: bot.gatewayRoot,
     miniApp: bot.miniApp ?? false,
     widget: bot.widget ?? false,
+    phone: bot.phone ?? true,
     miniAppKeys: bot.miniAppKeys ?? [TELEGRAM_KEY],
   };
 

@@ -13,6 +13,7 @@ import { type RoleInput, Roles, rankOf } from './access/roles.ts';
 import { Accounts } from './account/accounts.ts';
 import { EmailChanges } from './account/email-changes.ts';
 import { LinkedIdentities, sealedUpstreamTokens, TELEGRAM_ISSUER } from './account/linked-identities.ts';
+import { ProvenPhones } from './account/proven-phones.ts';
 import { UsernameReservations } from './account/username-reservations.ts';
 import { Audit } from './audit/audit.ts';
 import { AuditChain } from './audit/chain.ts';
@@ -261,6 +262,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     settings: { ...settings.mailed, switchedOff },
   });
   const identities = new LinkedIdentities({ database, seal });
+  const provenPhones = new ProvenPhones({ database, accounts, audit });
   const upstreams = new Upstreams({
     declarations: settings.upstreams,
     secrets: secrets.upstreamSecrets,
@@ -407,6 +409,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       bot: createBotApi({ token, apiRoot, proxy: secrets.telegramProxy }),
       ...{ sql, log, approvals, locales, audit, mode, productName, issuer },
       ...{ chats: new Chats({ sql }), pace: new Pace(), webhookSecret: secret },
+      phones: settings.telegram?.phone === false ? null : provenPhones,
       async findAccount(telegramId) {
         const key = { upstream: TELEGRAM_IDENTITIES, issuer: TELEGRAM_ISSUER, subject: telegramId };
         const accountId = await identities.findAccountId(key);

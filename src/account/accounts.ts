@@ -41,10 +41,12 @@ export interface AccountRow {
   readonly termsVersion: string | null;
 }
 
+/** See proven-phones.ts. */
+const PROVEN_PHONE = '(select p.phone_number from telegram_phone p where p.account_id = account.id)';
 const ROW = `id, subject, status, email, email_verified_at is not null as "emailVerified", username, name,
   given_name as "givenName", middle_name as "middleName", family_name as "familyName", nickname, profile, picture, website,
-  gender, birthdate, zoneinfo, locale, phone_number as "phoneNumber",
-  phone_number_verified_at is not null as "phoneNumberVerified", address,
+  gender, birthdate, zoneinfo, locale, coalesce(${PROVEN_PHONE}, phone_number) as "phoneNumber",
+  phone_number_verified_at is not null or ${PROVEN_PHONE} is not null as "phoneNumberVerified", address,
   floor(extract(epoch from updated_at))::float8 as "updatedAt", credential_version as "credentialVersion",
   floor(extract(epoch from signed_out_at))::float8 as "signedOutAt", terms_version as "termsVersion"`;
 const FIND_BY_SUBJECT = { name: 'account_by_subject', text: `select ${ROW} from account where subject = $1` };

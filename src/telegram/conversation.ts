@@ -5,20 +5,16 @@ import type { AccountRow } from '../account/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Locales, Translate } from '../http/locale.ts';
 import type { ApprovalQuestion, Approvals, AskedApproval } from './approvals.ts';
-import type { Chats } from './chats.ts';
+import { askForContact, type ContactParts, isPassedOn, type Tell, takeContact } from './contact.ts';
 import type { Pace } from './pace.ts';
 import type { TelegramPerson } from './signed-data.ts';
 
-export interface ConversationParts {
+export interface ConversationParts extends ContactParts {
   readonly approvals: Approvals;
-  readonly chats: Chats;
   readonly locales: Locales;
   readonly audit: Audit;
   readonly pace: Pace;
   readonly productName: string;
-  readonly issuer: string;
-  /** The account that this Telegram account is linked to. */
-  findAccount(telegramId: string): Promise<AccountRow | null>;
   /** Where an account is signed in, the last used first. */
   listSessions(account: AccountRow): Promise<readonly SessionLine[]>;
   /** @returns false when the account has no such session */
@@ -55,14 +51,17 @@ const LANGUAGE = /^l:([A-Za-z-]{2,20})$/;
 
 type Member = 'member' | 'kicked';
 
-/** The handlers, in the order in which an update meets them. */
-export function createConversation(parts: ConversationParts): Composer<Context> {
+/** The handlers, in the order in which an update meets them. @param tell writes to somebody else */
+export function createConversation(parts: ConversationParts, tell: Tell): Composer<Context> {
   const all = new Composer<Context>();
   all.on('my_chat_member', async (ctx) => {
     if (ctx.chat.type !== 'private') return;
     if ((ctx.myChatMember.new_chat_member.status as Member) === 'kicked') await parts.chats.leave(String(ctx.chat.id));
   });
-  const chat = all.filter((ctx) => isPrivate(ctx) && parts.pace.allows(String(ctx.from?.id)));
+  const own = all.filter((ctx) => isPrivate(ctx) && parts.pace.allows(String(ctx.from?.id)));
+  // A contact that was passed on is answered, because people try it; it proves nothing.
+  own.on('message:contact', async (ctx) => takeContact(ctx, parts, await translator(ctx, parts), tell));
+  const chat = own.filter((ctx) => !isPassedOn(ctx));
   chat.command('start', (ctx) => start(ctx, parts));
   chat.command('help', (ctx) => say(ctx, parts, 'bot.help'));
   chat.command('language', (ctx) => offerLanguages(ctx, parts));
@@ -72,6 +71,7 @@ export function createConversation(parts: ConversationParts): Composer<Context> 
   });
   chat.callbackQuery(ANSWER, (ctx) => answer(ctx, parts, ctx.match[1] ?? '', ctx.match[2] ?? 'no'));
   chat.command('login', (ctx) => login(ctx, parts));
+  chat.command('phone', async (ctx) => askForContact(ctx, parts, await translator(ctx, parts)));
   chat.command('sessions', (ctx) => showSessions(ctx, parts));
   chat.callbackQuery(SESSION, (ctx) => endSession(ctx, parts, ctx.match[1] ?? ''));
   chat.command('unlink', (ctx) => askToUnlink(ctx, parts));
@@ -83,12 +83,11 @@ export function createConversation(parts: ConversationParts): Composer<Context> 
   return all;
 }
 
-/** A person in a private chat with the bot: no group, no channel, no bot, nothing that was forwarded or sent through another bot. */
+/** A person in a private chat with the bot: no group, no channel, no bot. */
 function isPrivate(ctx: Context): boolean {
   if (ctx.from === undefined || ctx.from.is_bot) return false;
   const message = ctx.message ?? ctx.callbackQuery?.message;
-  if (message?.chat.type !== 'private' || message.chat.id !== ctx.from.id) return false;
-  return ctx.message?.forward_origin === undefined && ctx.message?.via_bot === undefined;
+  return message?.chat.type === 'private' && message.chat.id === ctx.from.id;
 }
 
 function personOf(ctx: Context): TelegramPerson {

@@ -33,7 +33,7 @@ export class Telegram {
   constructor(parts: TelegramParts) {
     this.#parts = parts;
     const { bot, log } = parts;
-    bot.use(createConversation(parts));
+    bot.use(createConversation(parts, (...message) => this.tell(...message)));
     this.#updates = new Updates({ bot, sql: parts.sql, log, ...(parts.retryMs === undefined ? {} : parts) });
   }
 
@@ -70,6 +70,14 @@ export class Telegram {
     const t = locales.t(locales.pick({ uiLocales: chat.locale ?? '' }));
     const { text, keyboard } = questionText(t, this.#parts, asked);
     return this.#send(telegramId, text, keyboard);
+  }
+
+  /** Says a sentence to a chat that we know, in its language. @returns false when it cannot be reached */
+  async tell(telegramId: string, key: string, values: Readonly<Record<string, string>>): Promise<boolean> {
+    const { locales, chats } = this.#parts;
+    const chat = await chats.find(telegramId);
+    if (!chat?.isReachable) return false;
+    return this.#send(telegramId, locales.t(locales.pick({ uiLocales: chat.locale ?? '' }))(key, values));
   }
 
   /** @returns false when the person cannot be reached */

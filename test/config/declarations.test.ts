@@ -230,6 +230,7 @@ describe('Telegram', () => {
       apiRoot: undefined,
       gatewayRoot: undefined,
       miniApp: false,
+      phone: true,
       widget: false,
       miniAppKeys: ['e7bf03a2fa4602af4580703d88dda5bb59f32ed8b02a56c187fe7d34caed242d'],
     });

@@ -64,6 +64,7 @@ async function startOn(database: Database, options: Options = {}): Promise<Start
     ...{ productName: 'Latchkey', issuer: 'https://id.example.com', webhookSecret: 'hook-secret', retryMs: 50 },
     mode: options.mode ?? 'polling',
     findAccount: async () => null,
+    phones: null,
     listSessions: async () => [],
     endSession: async () => false,
     unlink: async () => 'not-found' as const,
