@@ -82,6 +82,7 @@ import { SqlArtifacts, sealedArtifacts } from './oidc/sql-grants.ts';
 import { trafficRules } from './oidc/traffic-rules.ts';
 import { Trail } from './oidc/trail.ts';
 import { wellKnownRoutes } from './oidc/well-known.ts';
+import { activityRoutes } from './portal/activity.ts';
 import { adminAccountRoutes } from './portal/admin/account.ts';
 import { adminAccountsRoutes } from './portal/admin/accounts.ts';
 import { adminAuditRoutes } from './portal/admin/audit.ts';
@@ -564,6 +565,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       adminClientsRoutes({ ...securityParts, roles, clients, issuer }),
       adminAuditRoutes({ ...securityParts, roles, history }),
       sessionsRoutes({ sessions, browserSessions, sessionsAndGrants, clients, pages, csrf }),
+      activityRoutes({ sessions, history, clients, oneTime, budgets, pages, csrf }),
       appsRoutes({ sessions, apps, clients, resources, ownScopes: SCOPES, pages, csrf }),
       webhookRoutes({
         secret: settings.telegram?.mode === 'webhook' ? bot?.secret : undefined,

@@ -7,6 +7,8 @@ import type { Database } from '../storage/database.ts';
 export interface AuditFilter {
   /** Events that an account did or that were done to it. */
   readonly accountId?: string;
+  /** The same without what the account did to others. */
+  readonly ownAccountId?: string;
   readonly actorKind?: AuditEntry['actorKind'];
   /** Null for one that has no id, such as the command line. */
   readonly actorId?: string | null;
@@ -14,6 +16,8 @@ export interface AuditFilter {
   readonly clientId?: string;
   /** The whole action, or a prefix that ends in a dot: `session.`. */
   readonly action?: string;
+  /** One of these; empty for none. */
+  readonly actions?: readonly string[];
   readonly result?: 'success' | 'failure';
   readonly network?: string;
   readonly from?: Date;
@@ -77,7 +81,7 @@ export class History {
     const select = (condition: readonly string[]): string =>
       `select ${COLUMNS} from audit_event ${condition.length === 0 ? '' : `where ${condition.join(' and ')}`}
        order by audit_event.id desc limit ${limit + 1}`;
-    const { accountId } = filter;
+    const accountId = filter.accountId ?? filter.ownAccountId;
     const em = this.#database.em();
     if (actions !== null) {
       if (actions.length === 0) return { entries: [], before: null };
@@ -93,16 +97,19 @@ export class History {
       conditions.push(`action in (${actions.map(() => '?').join(', ')})`);
       values.push(...actions);
     }
+    const isOwn =
+      filter.ownAccountId === undefined ? [] : ["(target_kind is distinct from 'account' or target_id = ?)"];
+    const own = isOwn.map(() => accountId);
     // Two look-ups in two indexes: `or` over both columns would read the table from its end.
     const rows =
       accountId === undefined
         ? await em.execute<AuditEntry[]>(select(conditions), values)
         : await em.execute<AuditEntry[]>(
             `select * from (
-               (${select([...conditions, "actor_kind = 'account' and actor_id = ?"])}) union
+               (${select([...conditions, "actor_kind = 'account' and actor_id = ?", ...isOwn])}) union
                (${select([...conditions, "target_kind = 'account' and target_id = ?"])})
              ) as found order by found.id::bigint desc limit ${limit + 1}`,
-            [...values, accountId, ...values, accountId],
+            [...values, accountId, ...own, ...values, accountId],
           );
     return pageOf(rows, limit);
   }
@@ -137,8 +144,8 @@ export class History {
 
 /** Whether a filter names something that few events have, so that its own index is the way in. */
 function isNarrow(filter: AuditFilter): boolean {
-  const { accountId, actorId, targetId, clientId, network } = filter;
-  return [accountId, actorId, targetId, clientId, network].some((one) => typeof one === 'string');
+  const { accountId, ownAccountId, actorId, targetId, clientId, network } = filter;
+  return [accountId, ownAccountId, actorId, targetId, clientId, network].some((one) => typeof one === 'string');
 }
 
 function pageOf(rows: readonly AuditEntry[], limit: number): AuditPage {
@@ -163,6 +170,10 @@ function conditionsOf(filter: AuditFilter): { conditions: string[]; values: unkn
   if (!action?.endsWith('.')) add('action = ?', action);
   // In the statement itself, where the index of failures is recognised.
   if (result !== undefined) conditions.push(result === 'failure' ? "result = 'failure'" : "result = 'success'");
+  if (filter.actions) {
+    conditions.push(filter.actions.length === 0 ? 'false' : `action in (${filter.actions.map(() => '?').join(', ')})`);
+    values.push(...filter.actions);
+  }
   add('network = ?', filter.network);
   // Ids are given in the order of time but for the length of a transaction: they say where in the order of the pages to begin and to end.
   add(

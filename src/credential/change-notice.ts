@@ -11,7 +11,8 @@ import type { Notifications } from '../notification/notifications.ts';
 import type { EntityManager } from '../storage/database.ts';
 import type { OneTime } from '../storage/one-time.ts';
 
-const NOT_ME = 'not-me';
+/** Leads to the page with the button that ends all sessions and starts recovery. */
+export const NOT_ME = 'not-me';
 /** Milliseconds: later a notice is news to nobody. */
 const NOTICE_LIFE = 24 * 3600 * 1000;
 

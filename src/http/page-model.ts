@@ -540,6 +540,34 @@ export interface AppsModel {
   readonly done: boolean;
 }
 
+/** Of the page `account-activity`. */
+export interface ActivityModel {
+  /** The newest first. */
+  readonly events: readonly {
+    readonly id: string;
+    /** `activity.event.*`. */
+    readonly what: string;
+    readonly isFailure: boolean;
+    /** ISO 8601. */
+    readonly at: string;
+    /** Somebody else did it. */
+    readonly isOther: boolean;
+    readonly address: string | null;
+    readonly browser: string | null;
+    readonly system: string | null;
+    readonly app: string | null;
+  }[];
+  readonly kinds: readonly string[];
+  /** Empty for all. */
+  readonly kind: string;
+  /** Only what happened with this one. */
+  readonly app: { readonly id: string; readonly name: string } | null;
+  readonly nextUrl: string | null;
+  readonly isFirst: boolean;
+  /** IANA name of the account's time zone; null: UTC. */
+  readonly zone: string | null;
+}
+
 /** Of the page `telegram-wait`: the way to the bot, the number to choose there, and back. */
 export interface TelegramWaitModel {
   readonly client: ClientModel | null;

@@ -1,5 +1,7 @@
 // The pages of the account portal about apps and about what happened.
-import type { AppsModel } from '../../src/http/page-model.ts';
+
+import type { ActivityModel, AppsModel } from '../../src/http/page-model.ts';
+import { ACTIVITY } from '../../src/portal/activity.ts';
 import type { Sample } from './sample.ts';
 
 const album: AppsModel['apps'][number] = {
@@ -29,7 +31,43 @@ const intranet: AppsModel['apps'][number] = {
 };
 const apps: AppsModel = { apps: [album, intranet], zone: 'Europe/Berlin', done: false };
 
+const signIn: ActivityModel['events'][number] = {
+  id: '12',
+  what: 'session-start',
+  isFailure: false,
+  at: '2026-11-21T09:30:00.000Z',
+  isOther: false,
+  address: '203.0.113.7',
+  browser: 'Safari',
+  system: 'iPhone',
+  app: 'Photo Album',
+};
+const nowhere = { address: null, browser: null, system: null, app: null };
+const activity: ActivityModel = {
+  events: [
+    signIn,
+    { ...signIn, id: '11', isFailure: true, system: null },
+    { ...signIn, ...nowhere, id: '10', what: 'account-enable', isOther: true },
+  ],
+  kinds: Object.keys(ACTIVITY),
+  kind: '',
+  app: null,
+  nextUrl: '/account/activity?before=10',
+  isFirst: true,
+  zone: 'Europe/Berlin',
+};
+const ofApp: ActivityModel = {
+  ...activity,
+  events: [],
+  kind: 'apps',
+  app: { id: 'album', name: 'Photo Album' },
+  nextUrl: null,
+  isFirst: false,
+};
+
 export const accountSamples: readonly Sample[] = [
   { name: 'account-apps', page: 'account-apps', isSignedIn: true, model: apps },
   { name: 'account-apps-none', page: 'account-apps', isSignedIn: true, model: { ...apps, apps: [], done: true } },
+  { name: 'account-activity', page: 'account-activity', isSignedIn: true, model: activity },
+  { name: 'account-activity-app', page: 'account-activity', isSignedIn: true, model: ofApp },
 ];

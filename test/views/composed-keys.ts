@@ -8,6 +8,7 @@ import type { PasswordProblem } from '../../src/credential/password.ts';
 import { ERROR_CODES, errorText } from '../../src/http/error-text.ts';
 import type { SecurityModel, SetupModel, UpstreamAccountModel } from '../../src/http/page-model.ts';
 import { SCOPES } from '../../src/oidc/provider.ts';
+import { ACTIVITY } from '../../src/portal/activity.ts';
 import type { ApprovalPurpose } from '../../src/telegram/approvals.ts';
 
 /** The names of a union of texts; the compiler refuses the list when one is missing or too many. */
@@ -32,6 +33,10 @@ const confirmed = namesOf<NonNullable<SecurityModel['confirmation']>['what']>({
 export const composedKeys: Readonly<Record<string, readonly string[]>> = {
   'admin_account.status_*': ACCOUNT_STATUSES,
   'admin_audit.actor_*': ['account', 'client', 'cli', 'system', 'anonymous'],
+  'activity.event.*': Object.values(ACTIVITY)
+    .flat()
+    .map((action) => action.replace('.', '-')),
+  'activity.kind_*': Object.keys(ACTIVITY),
   'admin_client.redirect.*': namesOf<RedirectProblem>({
     'not-url': true,
     wildcard: true,
