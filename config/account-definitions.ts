@@ -14,6 +14,15 @@ export const accounts = {
     meaning:
       'Whether signing in with a mailed link or code for the first time makes an account; only where registration is open.',
   }),
+  registrationByUpstream: setting(yesNo(), {
+    default: true,
+    meaning:
+      'Whether signing in with another provider for the first time makes an account; only where registration is open.',
+  }),
+  registrationByTelegram: setting(yesNo(), {
+    default: true,
+    meaning: 'Whether signing in with Telegram for the first time makes an account; only where registration is open.',
+  }),
   registrationEmail: setting(choice('required', 'optional'), {
     default: 'required',
     meaning: 'Whether a new account needs an e-mail address; without one its username and password are all there is.',

@@ -141,6 +141,8 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
     registrationRules: {
       /** The form has no place for a username there. */
       byMailCode: values.registrationByMailCode && values.usernames !== 'required',
+      byUpstream: values.registrationByUpstream,
+      byTelegram: values.registrationByTelegram,
       email: values.registrationEmail,
       usernames: values.usernames,
       invitationTtl: values.invitationTtl,

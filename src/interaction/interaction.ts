@@ -27,6 +27,9 @@ import type { KnownAccounts } from './known-accounts.ts';
 export interface RegistrationRules {
   /** Whether signing in by mail makes one, where registration is open. */
   readonly byMailCode: boolean;
+  /** … or with somebody else's proof. */
+  readonly byUpstream: boolean;
+  readonly byTelegram: boolean;
   readonly email: 'required' | 'optional';
   readonly usernames: 'off' | 'optional' | 'required';
 }

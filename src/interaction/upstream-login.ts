@@ -175,7 +175,7 @@ async function receive(
     if (next.kind === 'known') return signIn(ctx, parts, interaction, upstream, identity, next.account);
   }
   const kind = decision.kind === 'automatic' ? 'prove' : decision.kind;
-  if (kind === 'new' && parts.registration === 'open' && identity.name !== null) {
+  if (kind === 'new' && makesAccounts(parts, upstream) && identity.name !== null) {
     await create(ctx, parts, interaction, upstream, identity, identity.name);
     return;
   }
@@ -231,7 +231,7 @@ export async function showUpstreamAccount(
     upstream: found.upstream.label,
     identity: identity.email ?? identity.username ?? identity.name,
     kind,
-    canCreate: canCreate(parts, found.newcomer),
+    canCreate: canCreate(parts, found.upstream, found.newcomer),
     name: problem?.name ?? identity.name ?? '',
     backUrl: promptPath(interaction),
     ...(problem?.retryAfter === undefined ? {} : { retryAfter: problem.retryAfter }),
@@ -271,7 +271,7 @@ export async function submitUpstreamCreate(
 ): Promise<void> {
   const form = parseForm(ctx, CREATE_FORM);
   const found = await findNewcomer(ctx, parts, interaction, token);
-  if (!found || !canCreate(parts, found.newcomer)) {
+  if (!found || !canCreate(parts, found.upstream, found.newcomer)) {
     await showUpstreamAccount(ctx, parts, interaction, token);
     return;
   }
@@ -332,8 +332,13 @@ async function findNewcomer(
 }
 
 /** Not where its address is somebody's: that would be a second account by another name. */
-function canCreate(parts: Parts, { kind }: Newcomer): boolean {
-  return parts.registration === 'open' && kind !== 'prove';
+function canCreate(parts: Parts, upstream: Upstream, { kind }: Newcomer): boolean {
+  return kind !== 'prove' && makesAccounts(parts, upstream);
+}
+
+/** Each way has its own switch (R10). */
+function makesAccounts({ registration, registrationRules }: Parts, { method }: Upstream): boolean {
+  return registration === 'open' && registrationRules[method === 'telegram' ? 'byTelegram' : 'byUpstream'];
 }
 
 /** Somebody is signed in and proves it again. */

@@ -32,6 +32,8 @@ describe('without any setting', () => {
       registration: 'invite',
       registrationRules: {
         byMailCode: true,
+        byUpstream: true,
+        byTelegram: true,
         email: 'required',
         usernames: 'off',
         invitationTtl: 604_800,

@@ -459,22 +459,27 @@ describeOnEachBackend(
   { env: { ...stage.env, LATCHKEY_REGISTRATION: 'open' } },
 );
 
-describeOnEachBackend(
-  'signing in at an upstream where accounts are made by invitation',
-  (latchkey) => {
-    test('a stranger gets no account, and may prove one', async () => {
-      const browser = latchkey().browser();
-      const start = await openSignIn(latchkey(), browser, await latchkey().createClient());
-      const page = await passThrough(browser, start, 'company', company, newPerson());
-      assert.equal(page.id, 'upstream-account');
-      assert.equal(page.html.querySelector('form[action$="/create"]'), null);
-      const csrf = page.element('input[name=csrf]').getAttribute('value') ?? '';
-      const forced = await browser.post(`${page.url.pathname}/create`, `csrf=${csrf}&name=x`);
-      assert.equal(forced.id, 'upstream-account');
-    });
-  },
-  { env: stage.env },
-);
+for (const [name, closing] of [
+  ['by invitation only', {}],
+  ['by another way only', { LATCHKEY_REGISTRATION: 'open', LATCHKEY_REGISTRATION_BY_UPSTREAM: 'false' }],
+] as const) {
+  describeOnEachBackend(
+    `signing in at an upstream where it makes no accounts: ${name}`,
+    (latchkey) => {
+      test('a stranger gets no account, and may prove one', async () => {
+        const browser = latchkey().browser();
+        const start = await openSignIn(latchkey(), browser, await latchkey().createClient());
+        const page = await passThrough(browser, start, 'company', company, newPerson());
+        assert.equal(page.id, 'upstream-account');
+        assert.equal(page.html.querySelector('form[action$="/create"]'), null);
+        const csrf = page.element('input[name=csrf]').getAttribute('value') ?? '';
+        const forced = await browser.post(`${page.url.pathname}/create`, `csrf=${csrf}&name=x`);
+        assert.equal(forced.id, 'upstream-account');
+      });
+    },
+    { env: { ...stage.env, ...closing } },
+  );
+}
 
 describeOnEachBackend(
   'signing in at an upstream too often',

@@ -161,34 +161,39 @@ describeOnEachBackend(
   { env: { ...env, LATCHKEY_REGISTRATION: 'open' } },
 );
 
-describeOnEachBackend(
-  'the bot where nobody may register',
-  (latchkey) => {
-    test('signs in nobody new and makes no account', async () => {
-      const browser = latchkey().browser();
-      const wait = await askBot(browser, await openWithBot(latchkey(), browser, await latchkey().createClient()));
-      await answerInBot(api, newTelegramPerson(), wait);
-      const page = await browser.submit(wait);
-      assert.equal(page.id, 'upstream-account');
-      const rows = await latchkey().app.database.em().execute('select 1 as one from linked_identity');
-      assert.equal(rows.length, 0);
-    });
+for (const [name, closing] of [
+  ['by any way', { LATCHKEY_REGISTRATION: 'closed' }],
+  ['by this way', { LATCHKEY_REGISTRATION: 'open', LATCHKEY_REGISTRATION_BY_TELEGRAM: 'false' }],
+] as const) {
+  describeOnEachBackend(
+    `the bot where nobody may register: ${name}`,
+    (latchkey) => {
+      test('signs in nobody new and makes no account', async () => {
+        const browser = latchkey().browser();
+        const wait = await askBot(browser, await openWithBot(latchkey(), browser, await latchkey().createClient()));
+        await answerInBot(api, newTelegramPerson(), wait);
+        const page = await browser.submit(wait);
+        assert.equal(page.id, 'upstream-account');
+        const rows = await latchkey().app.database.em().execute('select 1 as one from linked_identity');
+        assert.equal(rows.length, 0);
+      });
 
-    test('links to the account that is proven next, and finds it from then on', async () => {
-      const account = await latchkey().createAccount();
-      const client = await latchkey().createClient();
-      const user = newTelegramPerson();
-      const browser = latchkey().browser();
-      const wait = await askBot(browser, await openWithBot(latchkey(), browser, client));
-      await answerInBot(api, user, wait);
-      const choice = await browser.submit(wait);
-      const login = await browser.submit(choice, {}, { form: 'form[action$="/link"]' });
-      await arriveAs(browser, login, account);
-      assert.equal((await claimsOf(latchkey(), client, user))['sub'], account.subject);
-    });
-  },
-  { env: { ...env, LATCHKEY_REGISTRATION: 'closed' } },
-);
+      test('links to the account that is proven next, and finds it from then on', async () => {
+        const account = await latchkey().createAccount();
+        const client = await latchkey().createClient();
+        const user = newTelegramPerson();
+        const browser = latchkey().browser();
+        const wait = await askBot(browser, await openWithBot(latchkey(), browser, client));
+        await answerInBot(api, user, wait);
+        const choice = await browser.submit(wait);
+        const login = await browser.submit(choice, {}, { form: 'form[action$="/link"]' });
+        await arriveAs(browser, login, account);
+        assert.equal((await claimsOf(latchkey(), client, user))['sub'], account.subject);
+      });
+    },
+    { env: { ...env, ...closing } },
+  );
+}
 
 async function arriveAs(
   browser: Browser,
