@@ -87,6 +87,7 @@ import { adminAccountRoutes } from './portal/admin/account.ts';
 import { adminAccountsRoutes } from './portal/admin/accounts.ts';
 import { adminAuditRoutes } from './portal/admin/audit.ts';
 import { adminClientsRoutes } from './portal/admin/clients.ts';
+import { adminRolesRoutes } from './portal/admin/roles.ts';
 import { appsRoutes } from './portal/apps.ts';
 import { emailUndoRoutes } from './portal/email-undo.ts';
 import { homeRoutes } from './portal/home.ts';
@@ -564,6 +565,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       adminAccountRoutes({ ...securityParts, roles }),
       adminClientsRoutes({ ...securityParts, roles, clients, issuer }),
       adminAuditRoutes({ ...securityParts, roles, history }),
+      adminRolesRoutes({ ...securityParts, roles }),
       sessionsRoutes({ sessions, browserSessions, sessionsAndGrants, clients, pages, csrf }),
       activityRoutes({ sessions, history, clients, oneTime, budgets, pages, csrf }),
       appsRoutes({ sessions, apps, clients, resources, ownScopes: SCOPES, pages, csrf }),

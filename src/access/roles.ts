@@ -18,6 +18,7 @@ const LIST = {
   name: 'role_list',
   text: 'select role_id as "roleId" from role_assignment where account_id = $1 order by role_id',
 };
+const HOLDERS = 'select role_id as "roleId", count(*)::integer as count from role_assignment group by role_id';
 const DEFINITIONS = 'select id, name, rank, inherits, permissions, audience, source from role order by id';
 
 export class Roles {
@@ -75,6 +76,8 @@ export class Roles {
    * @throws InvalidRequest for an unknown role
    */
   async assign(em: EntityManager, accountId: string, roleId: string, cause: Cause): Promise<void> {
+    // A role that is being deleted is waited for: nobody is to be left with it.
+    await em.execute('select 1 as one from role where id = ? for share', [roleId]);
     const all = await this.definitions(em);
     if (!all.has(roleId)) {
       throw new InvalidRequest(`There is no role ${roleId}. Roles: ${[...all.keys()].join(', ')}.`, {
@@ -157,6 +160,7 @@ export class Roles {
 
   /** @throws NotFound, Conflict `role-in-use` or `role-locked` */
   async remove(em: EntityManager, roleId: string, cause: Cause): Promise<void> {
+    await em.execute('select 1 as one from role where id = ? for update', [roleId]);
     const known = (await this.definitions(em)).get(roleId);
     if (!known) throw new NotFound('There is no such role.', { code: 'unknown-role' });
     if (known.source !== 'database') throw new Conflict('This role cannot be changed here.', { code: 'role-locked' });
@@ -186,6 +190,12 @@ export class Roles {
   async list(accountId: string): Promise<readonly string[]> {
     const { rows } = await this.#database.sql.query<{ roleId: string }>(LIST, [accountId]);
     return rows.map((row) => row.roleId);
+  }
+
+  /** How many accounts have which role. */
+  async holders(): Promise<ReadonlyMap<string, number>> {
+    const rows = await this.#database.em().execute<{ roleId: string; count: number }[]>(HOLDERS);
+    return new Map(rows.map(({ roleId, count }) => [roleId, count]));
   }
 
   /** Whether an account has one of these roles, or one that inherits from it. */

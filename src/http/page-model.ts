@@ -620,6 +620,61 @@ export interface Navigation {
   readonly entries: readonly { readonly url: string; readonly label: string; readonly isCurrent: boolean }[];
 }
 
+/** Of the page `admin-roles`. */
+export interface AdminRolesModel {
+  readonly roles: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly url: string;
+    readonly rank: number;
+    readonly source: 'built-in' | 'yaml' | 'database';
+    /** The API that it is a role of; null for roles of Latchkey. */
+    readonly audience: string | null;
+    readonly holders: number;
+    /** Null for who may not see accounts. */
+    readonly holdersUrl: string | null;
+  }[];
+  /** Names of the roles of Latchkey, in the order of `has`. */
+  readonly columns: readonly string[];
+  readonly permissions: readonly { readonly name: string; readonly has: readonly boolean[] }[];
+  /** Null for who may only look. */
+  readonly createUrl: string | null;
+  readonly isDeleted: boolean;
+}
+
+/** Of the page `admin-role`. */
+export interface AdminRoleModel {
+  /** `delete` asks whether it is meant. */
+  readonly stage: 'new' | 'detail' | 'delete';
+  readonly id: string | null;
+  readonly name: string;
+  readonly action: string;
+  /** Only those of the database can be changed. */
+  readonly source: 'built-in' | 'yaml' | 'database';
+  readonly audience: string | null;
+  readonly canWrite: boolean;
+  readonly holders: number;
+  readonly holdersUrl: string | null;
+  readonly inheritable: readonly { readonly id: string; readonly name: string; readonly isChosen: boolean }[];
+  readonly permissions: readonly {
+    readonly name: string;
+    readonly isChosen: boolean;
+    readonly isInherited: boolean;
+  }[];
+  readonly isChanged: boolean;
+  readonly form: {
+    readonly id: string;
+    readonly name: string;
+    readonly rank: string;
+    readonly audience: string;
+    /** One in a line, of the API. */
+    readonly apiPermissions: string;
+    readonly inherits: readonly string[];
+    readonly permissions: readonly string[];
+  };
+  readonly errors: FormProblems;
+}
+
 /** Of the page `admin-clients`. */
 export interface AdminClientsModel {
   readonly query: string;

@@ -1,5 +1,7 @@
 // The one list of translation keys that code puts together while it runs. A star stands for what is filled in. Every other key is written out
 // where it is used, so that a search finds it.
+
+import type { RoleDefinition } from '../../src/access/permission.ts';
 import { ACCOUNT_STATUSES } from '../../src/account/account.entity.ts';
 import { CLIENT_TEMPLATES } from '../../src/client/client-template.ts';
 import type { RedirectProblem } from '../../src/client/redirect-lint.ts';
@@ -46,6 +48,12 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
     credentials: true,
   }),
   'admin_clients.template_*': CLIENT_TEMPLATES,
+  'admin_role.problem.*': [
+    ...['role-name', 'role-id', 'role-taken', 'role-rank', 'role-inherits', 'role-permission'],
+    ...['rank', 'permission-missing', 'in-use'],
+  ],
+  'admin_role.read_only_*': ['built-in', 'yaml'],
+  'admin_roles.source_*': namesOf<RoleDefinition['source']>({ 'built-in': true, yaml: true, database: true }),
   'bot.ask.*': namesOf<ApprovalPurpose>({
     'sign-in': true,
     'second-factor': true,

@@ -59,6 +59,8 @@ const FIXED_FIELDS = new Set([
   'templates',
   'template',
   'requiredAcr',
+  'rank',
+  'source',
   'emailUse',
   'usernameUse',
   'state',

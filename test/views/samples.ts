@@ -21,6 +21,7 @@ import { accountSamples } from './account-samples.ts';
 import { adminAccountSamples } from './admin-account-samples.ts';
 import { adminAuditSamples } from './admin-audit-samples.ts';
 import { adminClientSamples } from './admin-client-samples.ts';
+import { adminRoleSamples } from './admin-role-samples.ts';
 import { deviceSamples } from './device-samples.ts';
 import { mailedSamples } from './mailed-samples.ts';
 import type { Sample } from './sample.ts';
@@ -213,6 +214,7 @@ export const samples: readonly Sample[] = [
   ...accountSamples,
   ...adminAuditSamples,
   ...adminClientSamples,
+  ...adminRoleSamples,
   ...upstreamSamples,
   ...telegramSamples,
   { name: 'login', page: 'login', model: login },

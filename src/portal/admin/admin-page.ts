@@ -11,6 +11,7 @@ const ADMIN_PAGES: readonly (readonly [url: string, label: string, permission: P
   ['/admin/accounts', 'admin_accounts.title', 'accounts:read'],
   ['/admin/clients', 'admin_clients.title', 'clients:read'],
   ['/admin/audit', 'admin_audit.title', 'audit:read'],
+  ['/admin/roles', 'admin_roles.title', 'roles:read'],
 ];
 
 /** @param path of the request: pages below one of the list belong to it */
