@@ -16,6 +16,7 @@ import { AuditChain } from './20261121000100-audit-chain.ts';
 import { RolesOfOperators } from './20261121000110-roles.ts';
 import { DeletedClients } from './20261121000140-deleted-clients.ts';
 import { Phones } from './20261121000150-phones.ts';
+import { TelegramFactor } from './20261121000160-telegram-factor.ts';
 import { AppUses } from './20261121000170-app-uses.ts';
 import { AdminLists } from './20261121000180-admin-lists.ts';
 import { AuditSearch } from './20261121000190-audit-search.ts';
@@ -38,6 +39,7 @@ export const migrations = [
   { name: '20261121000110-roles', class: RolesOfOperators },
   { name: '20261121000140-deleted-clients', class: DeletedClients },
   { name: '20261121000150-phones', class: Phones },
+  { name: '20261121000160-telegram-factor', class: TelegramFactor },
   { name: '20261121000170-app-uses', class: AppUses },
   { name: '20261121000180-admin-lists', class: AdminLists },
   { name: '20261121000190-audit-search', class: AuditSearch },

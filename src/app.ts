@@ -30,6 +30,7 @@ import { Passkeys } from './credential/passkey.ts';
 import { Passwords } from './credential/password.ts';
 import { RecoveryCodes } from './credential/recovery-code.ts';
 import { ShortCodes } from './credential/short-code.ts';
+import { TelegramFactors } from './credential/telegram-factor.ts';
 import { sealedPendingTotp, sealedTotp, Totp } from './credential/totp.ts';
 import { TrustedDevices } from './credential/trusted-device.ts';
 import { Seal } from './crypto/seal.ts';
@@ -281,7 +282,17 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     });
     return [...(await mailAsWayIn(accountId, em)), ...linked];
   };
-  const factors = new Factors({ database, passwords, totp, passkeys, recoveryCodes, mailed, otherWays });
+  const telegramFactors = new TelegramFactors({ database });
+  const factors = new Factors({
+    database,
+    passwords,
+    totp,
+    passkeys,
+    recoveryCodes,
+    mailed,
+    telegram: telegramFactors,
+    otherWays,
+  });
   const roles = new Roles({ database, audit });
   const clients = new Clients({ database, audit });
   const signInPolicy = new SignInPolicy({ settings: settings.factors, roles, clients });
@@ -484,6 +495,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       sessionsAndGrants,
       factors,
       totp,
+      telegramFactors,
       recoveryCodes,
       passkeys,
       trustedDevices,
@@ -535,7 +547,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       audit,
       database,
     },
-    ...{ pages, csrf, passkeys, naming, signInPolicy, budgets },
+    ...{ pages, csrf, passkeys, naming, signInPolicy, budgets, bot, identities },
     ...{ freshProof: settings.ttl.freshProof, notMeTtl: settings.ttl.notMe },
     passwordChanges: settings.limits.passwordChanges,
   };
@@ -560,7 +572,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       securityRoutes(securityParts),
       profileRoutes(profileParts),
       emailUndoRoutes(profileParts),
-      identitiesRoutes({ ...securityParts, identities, upstreams, transactions, linking, bot }),
+      identitiesRoutes({ ...securityParts, upstreams, transactions, linking }),
       adminAccountsRoutes({ ...securityParts, roles }),
       adminAccountRoutes({ ...securityParts, roles }),
       adminClientsRoutes({ ...securityParts, roles, clients, issuer }),

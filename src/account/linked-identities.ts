@@ -106,6 +106,12 @@ export class LinkedIdentities {
     return (await em.nativeDelete(LinkedIdentity, { id, accountId })) === 1;
   }
 
+  /** The id of the account's own identity with this key. */
+  async findId(em: EntityManager, accountId: string, key: IdentityKey): Promise<string | null> {
+    const found = await em.findOne(LinkedIdentity, { accountId, ...key }, { fields: ['id'], disableIdentityMap: true });
+    return found?.id ?? null;
+  }
+
   /** @returns whether this account had it */
   async unlinkKey(em: EntityManager, accountId: string, key: IdentityKey): Promise<boolean> {
     return (await em.nativeDelete(LinkedIdentity, { accountId, ...key })) === 1;

@@ -8,14 +8,13 @@ import type { MailedSecrets } from './mailed-secret.ts';
 import type { Passkeys, PasskeyView } from './passkey.ts';
 import type { Passwords } from './password.ts';
 import type { RecoveryCodes } from './recovery-code.ts';
+import type { TelegramFactors, TelegramFactorView } from './telegram-factor.ts';
 import type { Totp, TotpView } from './totp.ts';
 import { endTrustedDevices } from './trusted-device.ts';
 
 /** A way in that other rooms keep: a linked identity, Telegram, the mailbox where mailed codes sign in. */
 export interface OtherWay {
   readonly kind: 'upstream' | 'telegram' | 'mail' | 'phone';
-  /** The account has enrolled it as second factor too (Telegram approval, F13). */
-  readonly isSecondFactor?: boolean;
 }
 
 /** Reads them on the EntityManager it is given and nothing else: on the embedded database there is only one connection. */
@@ -29,6 +28,9 @@ export interface FactorOverview {
   readonly passkeys: readonly PasskeyView[];
   /** Recovery codes that are left. */
   readonly recoveryCodes: number;
+  /** Approval in the bot, as second factor (F13). */
+  readonly telegram: TelegramFactorView | null;
+  /** Without those that end half-way: nothing that is enrolled may follow them. */
   readonly others: readonly OtherWay[];
   /** Independent ways to sign in (F10). */
   readonly waysIn: number;
@@ -41,7 +43,7 @@ export interface FactorOverview {
 }
 
 export type RemovableFactor =
-  | { readonly kind: 'password' | 'totp' | 'recovery-codes' }
+  | { readonly kind: 'password' | 'totp' | 'telegram' | 'recovery-codes' }
   | { readonly kind: 'passkey'; readonly id: string };
 
 export type RemovalOutcome =
@@ -55,6 +57,8 @@ export type RemovalOutcome =
 export interface RemovalOptions {
   /** By deployment, client, organization or role. */
   readonly isSecondFactorRequired?: boolean;
+  /** What is taken away must not take a second factor with it. */
+  readonly keepsSecondFactors?: boolean;
   /** What commits with it: audit and notice. */
   readonly alongside?: (em: EntityManager) => Promise<void>;
 }
@@ -79,6 +83,7 @@ export class Factors {
   readonly #passkeys: Passkeys;
   readonly #recoveryCodes: RecoveryCodes;
   readonly #mailed: MailedSecrets;
+  readonly #telegram: TelegramFactors;
   readonly #otherWays: OtherWays;
 
   constructor(parts: {
@@ -88,6 +93,7 @@ export class Factors {
     readonly passkeys: Passkeys;
     readonly recoveryCodes: RecoveryCodes;
     readonly mailed: MailedSecrets;
+    readonly telegram: TelegramFactors;
     readonly otherWays: OtherWays;
   }) {
     this.#database = parts.database;
@@ -96,6 +102,7 @@ export class Factors {
     this.#passkeys = parts.passkeys;
     this.#recoveryCodes = parts.recoveryCodes;
     this.#mailed = parts.mailed;
+    this.#telegram = parts.telegram;
     this.#otherWays = parts.otherWays;
   }
 
@@ -105,28 +112,35 @@ export class Factors {
     const totp = await this.#totp.find(accountId, em);
     const passkeys = await this.#passkeys.list(accountId, em);
     const recoveryCodes = await this.#recoveryCodes.count(accountId, em);
-    const others = await this.#otherWays(accountId, em);
+    const telegram = await this.#telegram.find(accountId, em);
+    const allOthers = await this.#otherWays(accountId, em);
     const waysIn = passkeys.filter((one) => one.kind === 'way-in');
-    const hasTelegram = others.some((one) => one.isSecondFactor);
     // A passkey that signs in alone is a better password, not a second lock on the old one: whoever left it at home still gets in as before.
-    const owesSecondFactor = totp !== null || hasTelegram || passkeys.some((one) => one.kind === 'second-factor');
+    const owesSecondFactor = totp !== null || telegram !== null || passkeys.some((one) => one.kind === 'second-factor');
     const isTwoPossible = owesSecondFactor || passkeys.length > 0;
-    const secondFactors: readonly (SecondFactor | false)[] = [
+    const all: readonly (SecondFactor | false)[] = [
       passkeys.length > 0 && 'passkey',
       totp !== null && 'totp',
-      hasTelegram && 'telegram',
+      telegram !== null && 'telegram',
       // They stand in for another second factor and are none of their own.
       isTwoPossible && recoveryCodes > 0 && 'recovery-code',
     ];
+    const secondFactors = all.filter((one) => one !== false);
+    /** Telegram where an approval there is the only second factor would be the same proof twice. */
+    const leadsIn = (first: ProofMethod): boolean =>
+      !owesSecondFactor ||
+      secondFactors.some((one) => one !== 'recovery-code' && secondFactorsAfter(first).includes(one));
+    const others = allOthers.filter((one) => leadsIn(one.kind));
     return {
       hasPassword,
       totp,
+      telegram,
       passkeys,
       recoveryCodes,
       others,
       waysIn: Number(hasPassword) + waysIn.length + others.length,
       owesSecondFactor,
-      secondFactors: secondFactors.filter((one) => one !== false),
+      secondFactors,
       strongest: waysIn.length > 0 ? 'urn:latchkey:phr' : isTwoPossible ? 'urn:latchkey:aal2' : 'urn:latchkey:aal1',
     };
   }
@@ -145,6 +159,8 @@ export class Factors {
             return this.#passwords.remove(em, accountId);
           case 'totp':
             return this.#totp.remove(em, accountId);
+          case 'telegram':
+            return this.#telegram.remove(em, accountId);
           case 'passkey':
             return this.#passkeys.remove(em, accountId, factor.id);
           default:
@@ -171,10 +187,14 @@ export class Factors {
         if (!(await take(em))) return 'not-found';
         const after = await this.overview(accountId, em);
         if (after.waysIn === 0 && before.waysIn > 0) throw new Refused('last-way');
+        const isTelegramLost = before.telegram !== null && after.telegram === null;
+        if (isTelegramLost && options.keepsSecondFactors) throw new Refused('last-second-factor');
         const isSecondLost = hasSecond(before) && !hasSecond(after);
         if (isSecondLost && options.isSecondFactorRequired) throw new Refused('last-second-factor');
         // Without the factor they stand in for they would be a second password that nobody thinks of.
         if (!hasSecond(after)) await this.#recoveryCodes.remove(em, accountId);
+        // With its identity, or alone.
+        if (isTelegramLost) await raiseCredentialVersion(em, accountId);
         await endTrustedDevices(em, accountId);
         await options.alongside?.(em);
         return 'removed';
@@ -186,6 +206,30 @@ export class Factors {
   }
 
   /**
+   * Makes approval in the bot a second factor. Fresh proof, and that this Telegram account has just approved, are the caller's part.
+   * @param findIdentity the account's linked identity, in the transaction; null when it is not linked
+   */
+  async enrolTelegram(
+    accountId: string,
+    telegramId: string,
+    findIdentity: (em: EntityManager) => Promise<string | null>,
+    alongside?: (em: EntityManager) => Promise<void>,
+  ): Promise<'enrolled' | 'not-linked' | 'only-way'> {
+    return this.#database.transaction(async (em) => {
+      if (!(await lockCredentials(em, accountId))) return 'not-linked';
+      const identityId = await findIdentity(em);
+      if (identityId === null) return 'not-linked';
+      const before = await this.overview(accountId, em);
+      if (!canEnrolTelegram(before)) return 'only-way';
+      await this.#telegram.save(em, accountId, identityId, telegramId);
+      if (before.telegram !== null) await raiseCredentialVersion(em, accountId);
+      await endTrustedDevices(em, accountId);
+      await alongside?.(em);
+      return 'enrolled';
+    });
+  }
+
+  /**
    * Takes everything away, also what is on its way by mail: when an administrator resets the credentials, or when the true owner of an
    * address arrives and nothing of whoever registered it may survive (F11, R6). Ways of other rooms are theirs to end.
    */
@@ -194,6 +238,7 @@ export class Factors {
     await this.#passwords.remove(em, accountId);
     await this.#passkeys.removeAll(em, accountId);
     await this.#totp.remove(em, accountId);
+    await this.#telegram.remove(em, accountId);
     await this.#recoveryCodes.remove(em, accountId);
     await this.#mailed.revokeAll(em, accountId);
     await endTrustedDevices(em, accountId);
@@ -204,6 +249,12 @@ export class Factors {
 /** Whether anything recovery codes could stand in for is enrolled. */
 function hasSecond(overview: FactorOverview): boolean {
   return overview.secondFactors.some((one) => one !== 'recovery-code');
+}
+
+/** Whether something else than Telegram leads in, which an approval there can then follow. */
+export function canEnrolTelegram({ hasPassword, passkeys, totp, others }: FactorOverview): boolean {
+  const hasOther = others.some((one) => secondFactorsAfter(one.kind).includes('telegram'));
+  return hasPassword || hasOther || totp !== null || passkeys.length > 0;
 }
 
 /** The enrolled kinds that may follow this first factor, strongest first. */

@@ -173,6 +173,19 @@ export class Lockout {
   }
 
   /**
+   * Takes back a try that `attemptFactor` counted for the same subject in another request: of a question that somebody else puts, such as
+   * an approval in the bot.
+   */
+  async succeedFactor(who: {
+    readonly accountId: string;
+    readonly network: string;
+    readonly isKnownDevice: boolean;
+  }): Promise<void> {
+    const key = `${who.isKnownDevice ? 'factor-known' : 'factor'}:${who.accountId}`;
+    await this.#budgets.giveBack(key, ...(who.isKnownDevice ? [] : networkKeys(NETWORK, who.network)));
+  }
+
+  /**
    * The same for a mailed code, over all codes and purposes of an account (C3, L4).
    * @param subject the account's id, or the hash of an address that has no account
    * @throws Unavailable

@@ -27,6 +27,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   'upstream-gone': 'upstream-gone',
   'upstream-setting': 'upstream-setting',
   'upstream-account': 'upstream-account',
+  'telegram-not-enough': 'telegram-not-enough',
   'upstream-other-account': 'upstream-other-account',
   unavailable: 'unavailable',
   'database-unavailable': 'unavailable',

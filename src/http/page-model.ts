@@ -388,7 +388,7 @@ export interface NotMeModel {
   readonly isDone: boolean;
 }
 
-type SecondFactorMethod = 'passkey' | 'totp' | 'recovery-code';
+type SecondFactorMethod = 'passkey' | 'totp' | 'telegram' | 'recovery-code';
 
 export interface SecondFactorModel {
   readonly client: ClientModel | null;
@@ -399,6 +399,8 @@ export interface SecondFactorModel {
   readonly others: readonly { readonly method: SecondFactorMethod; readonly url: string }[];
   /** For script, where the method is a passkey. */
   readonly optionsUrl: string | null;
+  /** Where the method is Telegram; null while the bot is not there. */
+  readonly bot: { readonly url: string; readonly name: string } | null;
   /** Days for which "trust this browser" holds; null when the box is not offered. */
   readonly trustDays: number | null;
   /** The app takes the sign-in without it as well. */
@@ -450,6 +452,9 @@ export interface SecurityModel {
   })[];
   /** For the browser's own list. */
   readonly passkeySignal: object | null;
+  /** Approval in the bot: `absent` where there is no bot, `unlinked` while the account has no Telegram account to ask. */
+  readonly telegram: 'absent' | 'unlinked' | 'off' | 'on';
+  readonly telegramUse: FactorUse | null;
   readonly hasSecondFactor: boolean;
   /** Left. */
   readonly recoveryCodes: number;
@@ -472,7 +477,7 @@ export interface SecurityModel {
   readonly newCodes: readonly string[] | null;
   /** What is about to be taken away or replaced. */
   readonly confirmation: {
-    readonly what: 'password' | 'totp' | 'passkey' | 'recovery-codes';
+    readonly what: 'password' | 'totp' | 'passkey' | 'recovery-codes' | 'telegram' | 'telegram-add';
     readonly action: string;
     readonly name: string | null;
   } | null;

@@ -28,7 +28,9 @@ export type Owed =
       /** A browser on which the second factor rests may stand in for it. */
       readonly mayBeTrusted: boolean;
     }
-  | { readonly kind: 'enrolment'; readonly choices: readonly Enrolment[] };
+  | { readonly kind: 'enrolment'; readonly choices: readonly Enrolment[] }
+  /** The account has second factors and none of them may follow this first one: Telegram is not independent of Telegram. */
+  | { readonly kind: 'other-way' };
 
 const [AAL1, AAL2, PHR] = ['urn:latchkey:aal1', 'urn:latchkey:aal2', 'urn:latchkey:phr'] as const;
 
@@ -60,6 +62,8 @@ export async function findOwed(
     factor(own) ??
     (satisfies(have, firm) && proofs.length === 1 ? factor(asked.level, true) : null);
   if (step) return step;
+  // Nor is anything set up on the strength of half of what the account owes.
+  if (!satisfies(have, own)) return { kind: 'other-way' };
   // Somebody whose account has nothing that would do. What an app asks for, and the policy does not, ends as the engine's error.
   if (satisfies(have, policy)) return { kind: 'nothing' };
   return { kind: 'enrolment', choices: policy === PHR ? ['passkey'] : ['passkey', 'totp'] };
@@ -91,8 +95,9 @@ function methodsFor(overview: FactorOverview, proofs: readonly Proof[], level: A
 }
 
 /** Milliseconds since 1970; what stands in for another factor comes last. */
-function lastUse({ totp, passkeys }: FactorOverview, factor: SecondFactor): number {
-  const entries = factor === 'passkey' ? passkeys : factor === 'totp' && totp !== null ? [totp] : [];
+function lastUse({ totp, passkeys, telegram }: FactorOverview, factor: SecondFactor): number {
+  const single = factor === 'totp' ? totp : factor === 'telegram' ? telegram : null;
+  const entries = factor === 'passkey' ? passkeys : single === null ? [] : [single];
   return Math.max(0, ...entries.map(({ lastUsedAt, createdAt }) => (lastUsedAt ?? createdAt).getTime()));
 }
 

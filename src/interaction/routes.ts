@@ -27,6 +27,13 @@ import {
   submitSecondFactor,
 } from './second-factor.ts';
 import { sendSetupOptions, showSetup, submitSetup } from './second-factor-setup.ts';
+import {
+  sendFactorApprovalState,
+  showFactorApproval,
+  streamFactorApprovalState,
+  submitFactorApproval,
+  submitFactorQuestion,
+} from './second-factor-telegram.ts';
 import { showSelectAccount, submitSelectAccount } from './select-account.ts';
 import { stepUp } from './sign-in.ts';
 import { sendApprovalState, showApproval, streamApprovalState, submitAgain } from './telegram.ts';
@@ -113,6 +120,28 @@ export function interactionRoutes(parts: RoutesParts): Router {
       submit('login', (ctx, _, one) => submitStep(ctx, parts, one, requestOf(ctx))),
     );
   }
+  const inBot = '/second-factor/:requestId/telegram';
+  router.post(
+    inBot,
+    body,
+    submit('login', (ctx, _, one) => submitFactorQuestion(ctx, parts, one, requestOf(ctx))),
+  );
+  router.get(inBot, (ctx) => {
+    ctx.status = 303;
+    ctx.redirect(`/interaction/${String(ctx.params['uid'])}/second-factor/${requestOf(ctx)}?method=telegram`);
+  });
+  router.post(
+    `${inBot}/:approval`,
+    body,
+    submit('login', (ctx, _, one) => submitFactorApproval(ctx, parts, one, requestOf(ctx), approvalOf(ctx))),
+  );
+  for (const [path, step] of [
+    [`${inBot}/:approval`, showFactorApproval],
+    [`${inBot}/:approval/state`, sendFactorApprovalState],
+    [`${inBot}/:approval/events`, streamFactorApprovalState],
+  ] as const) {
+    router.get(path, show(onlyAtLogin((ctx, one) => step(ctx, parts, one, requestOf(ctx), approvalOf(ctx)))));
+  }
   for (const [path, step] of [
     ['mail-code', resendMailCode],
     ['verify', resendVerification],
@@ -172,6 +201,10 @@ export function interactionRoutes(parts: RoutesParts): Router {
 
 function requestOf(ctx: Context): string {
   return String((ctx as RouterContext).params['requestId']);
+}
+
+function approvalOf(ctx: Context): string {
+  return String((ctx as RouterContext).params['approval']);
 }
 
 /** A page of the login prompt, opened when something else is asked: the way to what is asked. */

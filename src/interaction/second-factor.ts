@@ -1,4 +1,4 @@
-// The page between a first factor and the sign-in: a passkey, a code of the authenticator app, or a recovery code. Tries are counted per account
+// The page between a first factor and the sign-in: a passkey, a code of the authenticator app, an approval in the bot, or a recovery code. Tries are counted per account
 // over all sign-ins, so that starting over buys no new ones (requirements L5). It offers only what is enough for what is owed.
 
 import type { Context } from 'koa';
@@ -9,6 +9,7 @@ import type { SecondFactor } from '../credential/factors.ts';
 import type { Attempt } from '../credential/lockout.ts';
 import { maskTyped } from '../credential/mailed-page.ts';
 import type { RecoveryCodes } from '../credential/recovery-code.ts';
+import type { TelegramFactors } from '../credential/telegram-factor.ts';
 import type { Totp } from '../credential/totp.ts';
 import { ensureBrowserId, findBrowserId } from '../http/browser.ts';
 import { clientNetwork } from '../http/client-address.ts';
@@ -31,20 +32,22 @@ const DAY = 86_400;
 
 export interface SecondFactorParts extends MailedParts, SignInParts {
   readonly totp: Totp;
+  readonly telegramFactors: TelegramFactors;
   readonly recoveryCodes: RecoveryCodes;
   /** The name that authenticator apps show. */
   readonly totpIssuer: string;
 }
 
-/** What these pages can ask for. */
-type Method = Exclude<SecondFactor, 'telegram'>;
+type Method = SecondFactor;
 type OwedFactor = Extract<Owed, { readonly kind: 'factor' }>;
-type Half = Omit<HalfWay, 'owed'> & { readonly owed: OwedFactor };
+export type Half = Omit<HalfWay, 'owed'> & { readonly owed: OwedFactor };
 
 interface Problem {
   readonly status: number;
   readonly key: string;
   readonly retryAfter?: number | undefined;
+  /** Of the page that says so; otherwise the one that its address names. */
+  readonly method?: Method;
 }
 
 export async function showSecondFactor(
@@ -56,22 +59,29 @@ export async function showSecondFactor(
 ): Promise<void> {
   const half = await findHalf(ctx, parts, interaction, token);
   if (half === null) return;
-  const method = methodOf(ctx, half.owed);
-  const others = methodsOf(half.owed).filter((one) => one !== method);
+  const method = problem?.method ?? methodOf(ctx, parts, half.owed);
+  const others = methodsOf(parts, half.owed).filter((one) => one !== method);
   const { account } = half;
-  const urlOf = (one: Method): string => `${ctx.path}?method=${one}`;
+  const path = `/interaction/${interaction.uid}/second-factor/${token}`;
+  const urlOf = (one: Method): string => `${path}?method=${one}`;
   const model: SecondFactorModel = {
     client: interaction.client,
-    action: urlOf(method),
+    action: method === 'telegram' ? `${path}/telegram` : urlOf(method),
     method,
     entry: method === 'totp' ? `${parts.totpIssuer} · ${maskTyped(account.email ?? '') ?? '•••'}` : null,
     others: others.map((one) => ({ method: one, url: urlOf(one) })),
-    optionsUrl: method === 'passkey' ? `${ctx.path}/options` : null,
-    trustDays: isTrustOffered(parts, half.owed) ? Math.max(1, Math.round(parts.trustedDevices.ttl / DAY)) : null,
+    optionsUrl: method === 'passkey' ? `${path}/options` : null,
+    bot: method === 'telegram' ? botOf(parts) : null,
+    trustDays:
+      method !== 'telegram' && isTrustOffered(parts, half.owed)
+        ? Math.max(1, Math.round(parts.trustedDevices.ttl / DAY))
+        : null,
     isOptional: half.owed.isOptional,
     switchAction: `/interaction/${interaction.uid}/switch`,
     ...(problem?.retryAfter === undefined ? {} : { retryAfter: problem.retryAfter }),
-    errors: problem ? { summary: problem.key, fields: method === 'passkey' ? {} : { code: '' } } : { fields: {} },
+    errors: problem
+      ? { summary: problem.key, fields: method === 'passkey' || method === 'telegram' ? {} : { code: '' } }
+      : { fields: {} },
   };
   if (problem?.retryAfter !== undefined) ctx.set('Retry-After', String(problem.retryAfter));
   parts.pages.show(ctx, 'second-factor', model, {
@@ -110,19 +120,14 @@ export async function submitSecondFactor(
     await goOn(ctx, parts, interaction, token, half, null);
     return;
   }
-  const method = methodOf(ctx, owed);
-  const attempt = await parts.lockout.attemptFactor({
-    accountId: account.id,
-    network: clientNetwork(ctx),
-    isKnownDevice: parts.knownAccounts.isKnown(ctx, account),
-    isPasskey: method === 'passkey',
-  });
-  if (!attempt.isAllowed) {
-    await auditFailure(ctx, parts, interaction, half, `locked-${attempt.reason}`);
-    const retryAfter = attempt.retryAfter ?? undefined;
-    await showSecondFactor(ctx, parts, interaction, token, { status: 429, key: 'mailed.problem.wait', retryAfter });
+  const method = methodOf(ctx, parts, owed);
+  // Asked for and answered at addresses of its own: see second-factor-telegram.ts.
+  if (method === 'telegram') {
+    await showSecondFactor(ctx, parts, interaction, token);
     return;
   }
+  const attempt = await attemptMethod(ctx, parts, interaction, token, half, method);
+  if (attempt === null) return;
   const proof = await prove(ctx, parts, half, method, form, attempt);
   if (proof === null) {
     await auditFailure(ctx, parts, interaction, half, `wrong-${method}`);
@@ -134,8 +139,38 @@ export async function submitSecondFactor(
   await goOn(ctx, parts, interaction, token, half, proof);
 }
 
+/** Counts a try. @returns null when there are none left, and the page says for how long */
+export async function attemptMethod(
+  ctx: Context,
+  parts: SecondFactorParts,
+  interaction: Interaction,
+  token: string,
+  half: Half,
+  method: Method,
+): Promise<(Attempt & { readonly isAllowed: true }) | null> {
+  const attempt = await parts.lockout.attemptFactor({
+    ...subjectOf(ctx, parts, half),
+    isPasskey: method === 'passkey',
+  });
+  if (attempt.isAllowed) return attempt;
+  await auditFailure(ctx, parts, interaction, half, `locked-${attempt.reason}`);
+  const retryAfter = attempt.retryAfter ?? undefined;
+  const problem = { status: 429, key: 'mailed.problem.wait', retryAfter, method };
+  await showSecondFactor(ctx, parts, interaction, token, problem);
+  return null;
+}
+
+/** Whose tries are counted, and from where. */
+export function subjectOf(ctx: Context, parts: SecondFactorParts, { account }: Half) {
+  return {
+    accountId: account.id,
+    network: clientNetwork(ctx),
+    isKnownDevice: parts.knownAccounts.isKnown(ctx, account),
+  };
+}
+
 /** Takes the record and looks at what is owed now. @param proof null for what the app would only have liked */
-async function goOn(
+export async function goOn(
   ctx: Context,
   parts: SecondFactorParts,
   interaction: Interaction,
@@ -156,7 +191,7 @@ async function prove(
   ctx: Context,
   parts: SecondFactorParts,
   half: Half,
-  method: Method,
+  method: Exclude<Method, 'telegram'>,
   form: z.infer<typeof FORM>,
   attempt: Attempt & { readonly isAllowed: true },
 ): Promise<Proof | null> {
@@ -188,14 +223,14 @@ async function prove(
 }
 
 /** What is owed, as far as it is this page's; null when the browser was sent to where it belongs. */
-async function findHalf(
+export async function findHalf(
   ctx: Context,
   parts: SecondFactorParts,
   interaction: Interaction,
   token: string,
 ): Promise<Half | null> {
   const found = await findHalfSignedIn(ctx, parts, interaction, token);
-  if (found?.owed.kind === 'factor' && methodsOf(found.owed).length > 0) return { ...found, owed: found.owed };
+  if (found?.owed.kind === 'factor' && methodsOf(parts, found.owed).length > 0) return { ...found, owed: found.owed };
   if (found?.owed.kind === 'enrolment') {
     ctx.status = 303;
     ctx.redirect(halfWayPath(interaction, token, found.owed));
@@ -205,16 +240,22 @@ async function findHalf(
   return null;
 }
 
-function methodsOf({ methods }: OwedFactor): readonly Method[] {
-  return methods.filter((one) => one !== 'telegram');
+/** Without the bot nobody can be asked there: an account that has nothing else does not become weaker by it. */
+function methodsOf({ bot }: SecondFactorParts, { methods }: OwedFactor): readonly Method[] {
+  return methods.filter((one) => one !== 'telegram' || bot !== null);
 }
 
-function methodOf(ctx: Context, owed: OwedFactor): Method {
-  const methods = methodsOf(owed);
+function botOf({ bot }: SecondFactorParts): SecondFactorModel['bot'] {
+  const username = bot?.telegram.username ?? null;
+  return username === null ? null : { url: `https://t.me/${username}`, name: `@${username}` };
+}
+
+function methodOf(ctx: Context, parts: SecondFactorParts, owed: OwedFactor): Method {
+  const methods = methodsOf(parts, owed);
   return methods.find((one) => one === ctx.query['method']) ?? methods[0] ?? 'totp';
 }
 
-function purposeOf({ proven }: Half): 'second-factor' | 'step-up' {
+export function purposeOf({ proven }: Half): 'second-factor' | 'step-up' {
   return proven.before === null ? 'second-factor' : 'step-up';
 }
 
@@ -227,7 +268,7 @@ function toInteraction(ctx: Context, { uid }: Interaction): void {
   ctx.redirect(`/interaction/${uid}`);
 }
 
-async function auditFailure(
+export async function auditFailure(
   ctx: Context,
   parts: SecondFactorParts,
   interaction: Interaction,

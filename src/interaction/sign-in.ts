@@ -5,6 +5,7 @@ import type { AccountRow } from '../account/accounts.ts';
 import { assuranceOf, type Proof } from '../credential/assurance.ts';
 import type { Passkeys } from '../credential/passkey.ts';
 import type { TrustedDevices } from '../credential/trusted-device.ts';
+import { Forbidden } from '../errors.ts';
 import { ensureBrowserId, findBrowserId } from '../http/browser.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import type { OneTime } from '../storage/one-time.ts';
@@ -81,13 +82,43 @@ export async function proceed(
     await completeSignIn(ctx, parts, interaction, account, proven);
     return;
   }
+  if (owed.kind === 'other-way') {
+    await refuseHalf(ctx, parts, interaction, account, proven);
+    return;
+  }
   const token = await putHalfSignedIn(ctx, parts, interaction, account, proven);
   ctx.status = 303;
   ctx.redirect(halfWayPath(interaction, token, owed));
 }
 
+/** What was proven cannot be completed: the account has to be proven by another way first. */
+async function refuseHalf(
+  ctx: Context,
+  parts: SignInParts,
+  interaction: Interaction,
+  account: AccountRow,
+  proven: Proven,
+): Promise<void> {
+  await parts.audit.record({
+    actor: { kind: 'account', id: account.id },
+    action: proven.before === null ? 'session.start' : 'session.step-up',
+    target: { kind: 'account', id: account.id },
+    ...{ clientId: interaction.clientId, origin: origin(ctx), result: 'failure', reason: 'no-independent-factor' },
+  });
+  const error = new Forbidden(undefined, { code: 'telegram-not-enough' });
+  const url = `/interaction/${interaction.uid}?choose=1`;
+  const nextSteps = [{ label: parts.pages.text(ctx, 'mailed.other_way'), url }];
+  parts.pages.show(
+    ctx,
+    'error',
+    { code: error.code, client: interaction.client, nextSteps, details: null },
+    { status: error.status, uiLocales: interaction.uiLocales, accountLocale: account.locale },
+  );
+}
+
 /** The page for what is owed. */
 export function halfWayPath({ uid }: Interaction, token: string, owed: Owed): string {
+  if (owed.kind === 'other-way') return `/interaction/${uid}?choose=1`;
   return `/interaction/${uid}/${owed.kind === 'factor' ? 'second-factor' : 'second-factor-setup'}/${token}`;
 }
 

@@ -9,6 +9,7 @@ import { clientNetwork } from '../http/client-address.ts';
 import { formBody, parseForm } from '../http/form.ts';
 import type { IdentitiesModel } from '../http/page-model.ts';
 import { requestId } from '../http/request-id.ts';
+import type { SignInPolicy } from '../oidc/sign-in-policy.ts';
 import {
   type ApprovalPageParts,
   askInBot,
@@ -39,6 +40,7 @@ export interface IdentitiesParts extends FreshProofParts, ChangeNoticeParts, App
   readonly upstreams: Upstreams;
   readonly transactions: Transactions;
   readonly linking: Linking;
+  readonly signInPolicy: SignInPolicy;
 }
 
 export function identitiesRoutes(parts: IdentitiesParts): Router {
@@ -115,7 +117,7 @@ async function show(
 ): Promise<void> {
   const { account } = session;
   const identities = await parts.identities.list(account.id);
-  const { waysIn } = await parts.factors.overview(account.id);
+  const { waysIn, others } = await parts.factors.overview(account.id);
   const done = ctx.query['done'];
   const model: IdentitiesModel = {
     identities: identities.map((one) => ({
@@ -125,7 +127,8 @@ async function show(
       name: one.email ?? one.username,
       linkedAt: one.linkedAt.toISOString(),
       lastUsedAt: one.lastUsedAt?.toISOString() ?? null,
-      isLastWay: waysIn === 1 && parts.upstreams.findByIdentities(one.upstream) !== null,
+      isLastWay:
+        waysIn === 1 && others.some(({ kind }) => kind === parts.upstreams.findByIdentities(one.upstream)?.method),
     })),
     upstreams: linkable(parts).map(({ id, label, icon }) => ({ id, label, icon })),
     zone: account.zoneinfo,
@@ -268,11 +271,16 @@ async function unlink(
   const outcome = await parts.factors.removeOther(
     account.id,
     (em) => parts.identities.unlink(em, account.id, identity.id),
-    { alongside: (em) => tellOfChange(ctx, parts, em, account, change) },
+    {
+      // An approval in the bot goes with its identity.
+      isSecondFactorRequired: await parts.signInPolicy.needsSecondFactor(account.id),
+      alongside: (em) => tellOfChange(ctx, parts, em, account, change),
+    },
   );
   if (outcome === 'last-way' || outcome === 'last-second-factor') {
     await recordFailure(ctx, parts, session, 'identity.unlink', outcome);
-    await show(ctx, parts, session, { problem: 'identities.problem.last' });
+    const problem = outcome === 'last-way' ? 'identities.problem.last' : 'security.problem.last-second-factor';
+    await show(ctx, parts, session, { problem });
     return;
   }
   toHome(ctx, outcome === 'removed' ? 'unlinked' : undefined);

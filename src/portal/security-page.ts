@@ -3,6 +3,7 @@
 
 import type { RouterContext } from '@koa/router';
 import type { Accounts } from '../account/accounts.ts';
+import type { LinkedIdentities } from '../account/linked-identities.ts';
 import type { Audit, OwnEvent } from '../audit/audit.ts';
 import { adviceFor, type FactorOverview } from '../credential/factors.ts';
 import type { Passkeys, PasskeyView } from '../credential/passkey.ts';
@@ -20,6 +21,8 @@ import type { SessionsAndGrants } from '../oidc/sessions-and-grants.ts';
 import type { SignInPolicy } from '../oidc/sign-in-policy.ts';
 import type { Database } from '../storage/database.ts';
 import type { OneTime } from '../storage/one-time.ts';
+import type { ApprovalPageParts } from '../telegram/approval-page.ts';
+import { TELEGRAM_IDENTITIES } from '../upstream/upstreams.ts';
 import type { FreshProofParts } from './fresh-proof.ts';
 import type { PortalSession } from './portal-session.ts';
 
@@ -41,6 +44,9 @@ const EVENTS: Readonly<Record<string, readonly [done: string, failed: string]>> 
 export const SECURITY = '/account/security';
 
 export interface SecurityParts extends FreshProofParts {
+  /** Null where there is no bot. */
+  readonly bot: ApprovalPageParts['bot'];
+  readonly identities: LinkedIdentities;
   readonly accounts: Accounts;
   readonly passwords: Passwords;
   readonly totp: Totp;
@@ -92,6 +98,8 @@ export async function showSecurity(
     canPasskey: parts.passkeys.isAvailable,
     passkeys: overview.passkeys.map(view),
     passkeySignal: isTold ? { ...(await parts.passkeys.signal(account.id)) } : null,
+    telegram: await telegramOf(parts, account.id, overview),
+    telegramUse: useOf(overview.telegram, locale, account.zoneinfo),
     hasSecondFactor: overview.secondFactors.length > 0,
     recoveryCodes: overview.recoveryCodes,
     waysIn: overview.waysIn,
@@ -111,6 +119,18 @@ export async function showSecurity(
     accountLocale: account.locale,
     account: { name: account.name ?? account.username ?? account.email ?? '', email: account.email },
   });
+}
+
+async function telegramOf(
+  { bot, identities }: SecurityParts,
+  accountId: string,
+  overview: FactorOverview,
+): Promise<SecurityModel['telegram']> {
+  // It can be turned off without a bot as well.
+  if (overview.telegram !== null) return 'on';
+  if (bot === null) return 'absent';
+  const isLinked = (await identities.list(accountId)).some((one) => one.upstream === TELEGRAM_IDENTITIES);
+  return isLinked ? 'off' : 'unlinked';
 }
 
 function passkeyModel(

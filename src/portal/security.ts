@@ -1,6 +1,6 @@
 // How an account proves itself, changed by its owner: password, passkeys, authenticator app, recovery codes. Every change asks for a fresh proof
-// at least as strong as the strongest that is enrolled, and tells the owner by mail (requirements S6, F1, F2, F4, P7). Passkeys have a file of
-// their own.
+// at least as strong as the strongest that is enrolled, and tells the owner by mail (requirements S6, F1, F2, F4, P7). Passkeys and
+// the approval in the bot have files of their own.
 
 import Router, { type RouterContext } from '@koa/router';
 import { renderSVG } from 'uqr';
@@ -19,6 +19,7 @@ import { portalDoors } from './fresh-proof.ts';
 import { passkeyRoutes } from './passkeys.ts';
 import type { PortalSession } from './portal-session.ts';
 import { SECURITY, type SecurityParts, showSecurity, toSecurity } from './security-page.ts';
+import { telegramFactorRoutes } from './telegram-factor.ts';
 
 const PASSWORD_FORM = z.strictObject({ new_password: z.string(), keep_sessions: z.literal('on').optional() });
 const CODE_FORM = z.strictObject({ code: z.string().max(100) });
@@ -57,13 +58,15 @@ export function securityRoutes(parts: SecurityParts): Router {
   page('password/remove', confirm('password'), remove({ kind: 'password' }, 'password'));
   page('authenticator', (ctx, _, session) => showAuthenticator(ctx, parts, session), confirmAuthenticator);
   page('authenticator/remove', confirm('totp'), remove({ kind: 'totp' }, 'totp'));
+  page('telegram/remove', confirm('telegram'), remove({ kind: 'telegram' }, 'telegram'));
   page('recovery-codes', confirm('recovery-codes'), renewRecoveryCodes);
   router.use(passkeyRoutes(parts).routes());
+  router.use(telegramFactorRoutes(parts).routes());
   return router;
 }
 
 /** The page that asks whether it is meant, for browsers without script and everybody else. */
-function confirm(what: 'password' | 'totp' | 'recovery-codes'): Step {
+function confirm(what: 'password' | 'totp' | 'telegram' | 'recovery-codes'): Step {
   return (ctx, parts, session) => {
     const confirmation = { what, action: ctx.path, name: null };
     return showSecurity(ctx, parts, session, { stage: 'confirm', confirmation });

@@ -1,6 +1,7 @@
 // The page that waits for an answer in the bot, for whoever asks: a sign-in, a second factor, the account portal. It shows the number, learns the
 // answer by events, by asking or by its button, and hands on who approved. What that is good for is the asker's to say: an approval of one
 // purpose and context counts for no other.
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Context } from 'koa';
 import { renderSVG } from 'uqr';
 import type { Budgets } from '../credential/budget.ts';
@@ -23,14 +24,16 @@ export interface ApprovalPageParts {
   readonly pages: Pages;
 }
 
-/** Questions to the bot from one network. */
+/** Milliseconds for which a request waits until the question is with Telegram. */
+const SEND_TIMEOUT = 4000;
+/** Questions with a link, from one network. */
 const NETWORK_BUDGET = { limit: 20, window: 900 };
 
 /**
  * A question for the bot.
  * @param client whose name the bot says, or null for our own
  * @param telegramId whom the question goes to, in a chat that we know; without it the page shows a link
- * @returns null where there is no bot
+ * @returns null where there is no bot; `isSent` is false when nobody can be reached there
  */
 export async function askInBot(
   ctx: Context,
@@ -38,15 +41,26 @@ export async function askInBot(
   asked: ApprovalFor,
   client: string | null,
   telegramId?: string,
-): Promise<PendingApproval | null> {
+): Promise<(PendingApproval & { readonly isSent: boolean }) | null> {
   if (bot === null) return null;
   const network = clientNetwork(ctx);
-  const spending = await budgets.spendNetwork('telegram-approval', network, NETWORK_BUDGET);
-  if (!spending.isAllowed) throw new TooManyRequests(spending.retryAfter);
+  // What goes to a chat is counted as a try of its account, and an office is not locked out by how many work there.
+  const spending = telegramId ? null : await budgets.spendNetwork('telegram-approval', network, NETWORK_BUDGET);
+  if (spending?.isAllowed === false) throw new TooManyRequests(spending.retryAfter);
   const question = { ...asked, client, network, ...asker(ctx) };
   const begun = await bot.approvals.begin(question, ensureBrowserId(ctx, naming), telegramId);
-  if (telegramId !== undefined) await bot.telegram.ask(begun.asked, telegramId);
-  return begun;
+  return { ...begun, isSent: telegramId === undefined || (await soon(bot.telegram.ask(begun.asked, telegramId))) };
+}
+
+/** Telegram may be slow: then the page waits for it, not the request. */
+async function soon(sending: Promise<boolean>): Promise<boolean> {
+  const stop = new AbortController();
+  const late = wait(SEND_TIMEOUT, true, { signal: stop.signal, ref: false }).catch(() => true);
+  try {
+    return await Promise.race([sending, late]);
+  } finally {
+    stop.abort();
+  }
 }
 
 /** Null for any other browser, purpose or context. */

@@ -29,6 +29,8 @@ export async function unlinkTelegram(
   const change = { action: 'identity.unlink', what: 'factor-removed', name: 'Telegram' } as const;
   const from = { asked: { browser: 'Telegram', system: null, place: null }, locale };
   const outcome = await parts.factors.removeOther(account.id, (em) => parts.identities.unlinkKey(em, account.id, key), {
+    // A chat is not the strong proof that taking a second factor away needs (requirements F4).
+    keepsSecondFactors: true,
     alongside: (em) => tellOwner(parts, em, account, change, from),
   });
   if (outcome === 'last-way' || outcome === 'last-second-factor')

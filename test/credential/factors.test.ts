@@ -7,6 +7,7 @@ import { MailedSecrets } from '../../src/credential/mailed-secret.ts';
 import { Passkeys } from '../../src/credential/passkey.ts';
 import { Passwords } from '../../src/credential/password.ts';
 import { RecoveryCodes } from '../../src/credential/recovery-code.ts';
+import { TelegramFactors } from '../../src/credential/telegram-factor.ts';
 import { Totp } from '../../src/credential/totp.ts';
 import { TrustedDevices } from '../../src/credential/trusted-device.ts';
 import { randomToken } from '../../src/crypto/random.ts';
@@ -61,7 +62,8 @@ async function room(database: Database) {
   });
   const devices = new TrustedDevices({ database, settings: { trustedDevices: true, trustedDeviceTtl: 86_400 } });
   const otherWays = async () => others;
-  const parts = { database, passwords, totp, passkeys, recoveryCodes, mailed };
+  const telegram = new TelegramFactors({ database });
+  const parts = { database, passwords, totp, passkeys, recoveryCodes, mailed, telegram };
   const factors = new Factors({ ...parts, otherWays });
   const accountId = await createAccount(database);
   return {
@@ -73,6 +75,18 @@ async function room(database: Database) {
     async addTotp(): Promise<void> {
       const { secret } = await totp.begin(accountId, 'anna');
       assert.equal(await totp.confirm(accountId, totpCode(secret, Date.now() / 1000)), 'confirmed');
+    },
+    /** A linked Telegram account, and what it is asked. */
+    async addTelegram(): Promise<'enrolled' | 'not-linked' | 'only-way'> {
+      const id = randomUUID();
+      const telegramId = String(Math.trunc(Math.random() * 2 ** 40));
+      await database.em().execute(
+        `insert into linked_identity (id, account_id, upstream, issuer, subject, linked_at)
+           values (?, ?, 'telegram', 'https://telegram.org', ?, now())`,
+        [id, accountId, telegramId],
+      );
+      others.push({ kind: 'telegram' });
+      return factors.enrolTelegram(accountId, telegramId, async () => id);
     },
     /** A row as passkey.ts stores it; how one gets there is its own test. */
     async addPasskey(isWayIn = true): Promise<string> {
@@ -97,6 +111,7 @@ describeOnEachDatabase('what an account can prove itself with', (database) => {
       totp: null,
       passkeys: [],
       recoveryCodes: 0,
+      telegram: null,
       others: [],
       waysIn: 0,
       owesSecondFactor: false,
@@ -138,18 +153,25 @@ describeOnEachDatabase('what an account can prove itself with', (database) => {
     );
 
     const talker = await room(database());
-    talker.others.push({ kind: 'telegram', isSecondFactor: true });
+    assert.equal(await talker.addTelegram(), 'only-way', 'it would be the same proof twice');
+    await talker.addPassword();
+    assert.equal(await talker.addTelegram(), 'enrolled');
     const telegram = await talker.factors.overview(talker.accountId);
     assert.deepEqual([telegram.owesSecondFactor, telegram.secondFactors], [true, ['telegram']]);
+    assert.deepEqual([telegram.waysIn, telegram.others, telegram.strongest], [1, [], 'urn:latchkey:aal2']);
+    assert.equal(await talker.factors.remove(talker.accountId, { kind: 'password' }), 'last-way');
+    await talker.addTotp();
+    const both = await talker.factors.overview(talker.accountId);
+    assert.deepEqual([both.waysIn, both.others.length], [3, 2], 'a code of the app follows Telegram');
   });
 
   it('offers after a first factor only what is independent of it, and recovery codes only in place of another', async () => {
-    const { factors, accountId, others, recoveryCodes, addTotp, addPasskey } = await room(database());
+    const { factors, accountId, recoveryCodes, addTotp, addPasskey, addTelegram } = await room(database());
     await recoveryCodes.regenerate(accountId);
     assert.deepEqual((await factors.overview(accountId)).secondFactors, []);
     await addTotp();
     await addPasskey();
-    others.push({ kind: 'telegram', isSecondFactor: true });
+    await addTelegram();
     const overview = await factors.overview(accountId);
     assert.deepEqual(secondFactorsFor(overview, 'password'), ['passkey', 'totp', 'telegram', 'recovery-code']);
     assert.deepEqual(secondFactorsFor(overview, 'telegram'), ['passkey', 'totp', 'recovery-code']);
@@ -241,9 +263,9 @@ describeOnEachDatabase('removing a factor', (database) => {
       (await em.execute<object[]>('select 1 from test_link where account_id = ?', [id])).map(() => ({
         kind: 'upstream',
       }));
-    const { passwords, totp, passkeys, recoveryCodes, mailed } = await room(database());
+    const { passwords, totp, passkeys, recoveryCodes, mailed, telegram } = await room(database());
     const linking = new Factors({
-      ...{ database: database(), passwords, totp, passkeys, recoveryCodes, mailed },
+      ...{ database: database(), passwords, totp, passkeys, recoveryCodes, mailed, telegram },
       otherWays: links,
     });
     const outcomes = await together(20, (index) =>

@@ -30,6 +30,8 @@ const confirmed = namesOf<NonNullable<SecurityModel['confirmation']>['what']>({
   totp: true,
   passkey: true,
   'recovery-codes': true,
+  telegram: true,
+  'telegram-add': true,
 });
 
 export const composedKeys: Readonly<Record<string, readonly string[]>> = {

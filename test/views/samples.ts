@@ -148,6 +148,7 @@ const secondFactor: SecondFactorModel = {
   entry: 'Latchkey · a•••@example.com',
   others: [{ method: 'recovery-code', url: '/interaction/abc/second-factor/def?method=recovery-code' }],
   optionsUrl: null,
+  bot: null,
   trustDays: 30,
   isOptional: false,
   switchAction: '/interaction/abc/switch',
@@ -189,6 +190,8 @@ const security: SecurityModel = {
     },
   ],
   passkeySignal: { rpId: 'id.example.com', userId: 'AAEC', allAcceptedCredentialIds: ['AAECAw'] },
+  telegram: 'on',
+  telegramUse: { createdAt: moment, lastUsedAt: null },
   hasSecondFactor: true,
   advice: 'recovery-codes',
   events: [
@@ -460,6 +463,28 @@ export const samples: readonly Sample[] = [
       errors: { summary: 'second_factor.problem.passkey', fields: {} },
     } satisfies SecondFactorModel,
   },
+  {
+    name: 'second-factor-telegram',
+    page: 'second-factor',
+    isSignedIn: true,
+    model: {
+      ...secondFactor,
+      ...{ method: 'telegram', entry: null, trustDays: null },
+      action: '/interaction/abc/second-factor/def/telegram',
+      bot: { url: 'https://t.me/latchkey_test_bot', name: '@latchkey_test_bot' },
+      errors: { summary: 'second_factor.problem.telegram', fields: {} },
+    } satisfies SecondFactorModel,
+  },
+  {
+    name: 'second-factor-telegram-away',
+    page: 'second-factor',
+    isSignedIn: true,
+    model: {
+      ...secondFactor,
+      ...{ method: 'telegram', entry: null, trustDays: null },
+      others: [{ method: 'telegram', url: '/interaction/abc/second-factor/def?method=telegram' }],
+    } satisfies SecondFactorModel,
+  },
   { name: 'second-factor-setup', page: 'second-factor-setup', isSignedIn: true, model: secondFactorSetup },
   {
     name: 'second-factor-setup-totp',
@@ -510,6 +535,8 @@ export const samples: readonly Sample[] = [
         hasAuthenticator: false,
         authenticatorUse: null,
         hasSecondFactor: false,
+        telegram: 'unlinked',
+        telegramUse: null,
       },
       ...{ passkeys: [], passkeySignal: null, advice: 'passkey', events: [], waysIn: 1 },
       errors: { summary: 'security.problem.last-way', fields: {} },
@@ -568,6 +595,16 @@ export const samples: readonly Sample[] = [
       ...security,
       stage: 'confirm',
       confirmation: { what: 'passkey', action: '/account/security/passkeys/2b0c/delete', name: 'Work laptop' },
+    } satisfies SecurityModel,
+  },
+  {
+    name: 'account-security-telegram',
+    page: 'account-security',
+    isSignedIn: true,
+    model: {
+      ...security,
+      stage: 'confirm',
+      confirmation: { what: 'telegram-add', action: '/account/security/telegram', name: null },
     } satisfies SecurityModel,
   },
   {
