@@ -20,6 +20,7 @@ import { TelegramFactor } from './20261121000160-telegram-factor.ts';
 import { AppUses } from './20261121000170-app-uses.ts';
 import { AdminLists } from './20261121000180-admin-lists.ts';
 import { AuditSearch } from './20261121000190-audit-search.ts';
+import { Overview } from './20261121000191-overview.ts';
 
 export const migrations = [
   { name: '20261121000001-first', class: First },
@@ -43,4 +44,5 @@ export const migrations = [
   { name: '20261121000170-app-uses', class: AppUses },
   { name: '20261121000180-admin-lists', class: AdminLists },
   { name: '20261121000190-audit-search', class: AuditSearch },
+  { name: '20261121000191-overview', class: Overview },
 ];

@@ -17,6 +17,7 @@ import { ProvenPhones } from './account/proven-phones.ts';
 import { UsernameReservations } from './account/username-reservations.ts';
 import { Audit } from './audit/audit.ts';
 import { AuditChain } from './audit/chain.ts';
+import { DayCounts } from './audit/day-counts.ts';
 import { History } from './audit/history.ts';
 import { Clients } from './client/clients.ts';
 import type { Acr } from './credential/assurance.ts';
@@ -88,6 +89,7 @@ import { adminAccountRoutes } from './portal/admin/account.ts';
 import { adminAccountsRoutes } from './portal/admin/accounts.ts';
 import { adminAuditRoutes } from './portal/admin/audit.ts';
 import { adminClientsRoutes } from './portal/admin/clients.ts';
+import { adminOverviewRoutes } from './portal/admin/overview.ts';
 import { adminRolesRoutes } from './portal/admin/roles.ts';
 import { appsRoutes } from './portal/apps.ts';
 import { emailUndoRoutes } from './portal/email-undo.ts';
@@ -141,6 +143,8 @@ const KEYS_EVERY = 20_000;
 const CHAIN_EVERY = 2000;
 /** Milliseconds between two notes of the chain's newest hash in the log, where nobody who writes to the database can reach it. */
 const HEAD_EVERY = 3_600_000;
+/** Milliseconds between two counts of the sessions that live. */
+const DAY_EVERY = 600_000;
 const AUDIT_KEY_LOCK = 5_203_618_005;
 /** Milliseconds that the last use of a session may be late. */
 const USES_EVERY = 5000;
@@ -237,6 +241,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     loadKey: () => loadKeptSecret({ database, seal, purpose: 'audit-chain', lock: AUDIT_KEY_LOCK }),
   });
   const history = new History({ database });
+  const dayCounts = new DayCounts({ database });
   const oneTime = new OneTime({ sql: database.sql, seal });
   const accounts = new Accounts({ database, audit, reservedUsernames: settings.usernames.reserved });
   const usernames = new UsernameReservations({ database });
@@ -576,6 +581,13 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       adminAccountsRoutes({ ...securityParts, roles }),
       adminAccountRoutes({ ...securityParts, roles }),
       adminClientsRoutes({ ...securityParts, roles, clients, issuer }),
+      adminOverviewRoutes({
+        ...{ ...securityParts, roles, clients, browserSessions, dayCounts, keys, issuer, upstreams },
+        isMailSent: settings.mail.kind === 'smtp',
+        isRedisUsed: settings.redis.kind !== 'none',
+        areGrantsUp: () => grants.isHealthy(),
+        bot: bot === null ? null : { isReady: () => bot.telegram.username !== null },
+      }),
       adminAuditRoutes({ ...securityParts, roles, history }),
       adminRolesRoutes({ ...securityParts, roles }),
       sessionsRoutes({ sessions, browserSessions, sessionsAndGrants, clients, pages, csrf }),
@@ -679,6 +691,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       bot?.telegram.start();
       timers.push(
         everySoOften(SWEEP_EVERY, 'delete what has expired', () => Promise.all(sweepers.map((one) => one.sweep()))),
+        everySoOften(DAY_EVERY, 'note how many sessions live', () => browserSessions.noteDay()),
         everySoOften(USES_EVERY, 'note which sessions were used', () => browserSessions.flush()),
         everySoOften(USES_EVERY, 'note which apps were used', () => appUses.flush()),
         everySoOften(KEYS_EVERY, 'look for new keys', followKeys),

@@ -198,6 +198,21 @@ export class Roles {
     return new Map(rows.map(({ roleId, count }) => [roleId, count]));
   }
 
+  /** Active accounts that administer anything, a few of them: whether there is more than one is what is asked. */
+  async listAdministrators(
+    limit: number,
+  ): Promise<readonly { readonly accountId: string; readonly isOwner: boolean }[]> {
+    const all = await this.definitions();
+    const ids = [...all.keys()].filter((id) => reach([id], all).rank > 0);
+    const rows = await this.#database.em().execute<{ accountId: string; isOwner: boolean }[]>(
+      `select r.account_id as "accountId", bool_or(r.role_id = ?) as "isOwner" from role_assignment r
+         join account a on a.id = r.account_id and a.status = 'active'
+       where r.role_id in (${ids.map(() => '?').join(', ')}) group by 1 order by 2 desc, 1 limit ?`,
+      [OWNER_ROLE, ...ids, limit],
+    );
+    return rows;
+  }
+
   /** Whether an account has one of these roles, or one that inherits from it. */
   async holdsAnyOf(accountId: string, roleIds: readonly string[]): Promise<boolean> {
     const held = withInherited(await this.list(accountId), await this.definitions());

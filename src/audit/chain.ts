@@ -4,6 +4,7 @@
 // database put back to an earlier state are not seen by it: for those the head goes to the log now and then.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Database, EntityManager } from '../storage/database.ts';
+import { countChained, forgetDays } from './day-counts.ts';
 
 /** Rows in one transaction. */
 const BATCH = 500;
@@ -121,6 +122,7 @@ export class AuditChain {
         ...[last.seq, Buffer.from(last.hash), endMac(key, 'base', last.seq, last.hash)],
       ]);
       await em.execute('delete from audit_event where seq > ? and seq <= ?', [head.baseSeq, last.seq]);
+      await forgetDays(em, days);
       return run.length;
     });
   }
@@ -147,6 +149,7 @@ export class AuditChain {
          where e.id = p.id and e.seq is null`,
         [JSON.stringify(places)],
       );
+      await countChained(em, head.seq, seq.toString());
       const end = [seq.toString(), previous, endMac(key, 'head', seq.toString(), previous)];
       await em.execute('update audit_chain set seq = ?, hash = ?, mac = ?', end);
       return rows.length;

@@ -830,3 +830,44 @@ export interface AdminAuditModel {
   readonly canExport: boolean;
   readonly errors: FormProblems;
 }
+
+/** Of the page `admin-overview`. */
+export interface AdminOverviewModel {
+  /** That are shown. */
+  readonly days: number;
+  readonly choices: readonly number[];
+  readonly series: readonly {
+    readonly kind: 'sign-ins' | 'failures' | 'accounts' | 'sessions';
+    /** Of all days; of sessions, which live on from day to day, those of now. */
+    readonly total: number;
+    readonly most: number;
+    /** The oldest first; null where it was not counted. */
+    readonly counts: readonly (number | null)[];
+  }[];
+  /** The newest first. */
+  readonly rows: readonly { readonly day: string; readonly counts: readonly (number | null)[] }[];
+  readonly health: readonly {
+    readonly part: 'database' | 'redis' | 'mail' | 'bot' | 'upstream';
+    readonly isWell: boolean;
+    /** Of an upstream. */
+    readonly label: string | null;
+  }[];
+  readonly mail: { readonly queued: number; readonly minutes: number; readonly lost: number };
+  readonly keys: readonly {
+    readonly algorithm: string;
+    /** The beginning of it. */
+    readonly kid: string;
+    readonly activeAt: string;
+    readonly days: number;
+  }[];
+  /** Null when everything is done, or for who may not see settings. */
+  readonly steps:
+    | readonly {
+        readonly step: 'https' | 'mail' | 'administrator' | 'passkey' | 'client';
+        readonly isDone: boolean;
+        readonly url: string | null;
+      }[]
+    | null;
+  readonly zone: string | null;
+  readonly errors: FormProblems;
+}

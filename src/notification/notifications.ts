@@ -10,7 +10,7 @@ import { MailTemplates } from './mail-templates.ts';
 import type { MailTransport } from './mail-transport.ts';
 import { MailWorker } from './mail-worker.ts';
 import type { Message } from './message.ts';
-import { Outbox } from './outbox.ts';
+import { type Backlog, Outbox } from './outbox.ts';
 import { parseSender } from './recipient.ts';
 import { SmtpTransport } from './smtp-transport.ts';
 
@@ -41,6 +41,8 @@ export interface Notifications {
   send(em: EntityManager | null, message: Message): Promise<boolean>;
   /** Whether the last mail to this address was refused for good, and how (`smtp-550`, …). */
   findRefusal(address: string): Promise<{ readonly code: string; readonly at: Date } | null>;
+  /** What waits, and what was lost. */
+  backlog(): Promise<Backlog>;
   /** Sends what waits, until `stop`. */
   start(): void;
   wake(): void;
@@ -69,6 +71,7 @@ export function createNotifications(parts: NotificationsParts): Notifications {
       return isQueued;
     },
     findRefusal: (address) => outbox.findRefusal(address),
+    backlog: () => outbox.backlog(),
     start: () => worker.start(),
     wake: () => worker.wake(),
     stop: (grace) => worker.stop(grace),

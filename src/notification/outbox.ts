@@ -97,11 +97,27 @@ const SWEEP = {
   text: `delete from outbox_mail where id in (select id from outbox_mail
     where state <> 'queued' and finished_at < now() - make_interval(days => ${KEEP_DAYS}) limit 1000)`,
 };
+const BACKLOG = {
+  name: 'outbox_backlog',
+  text: `select
+      (select count(*) from outbox_mail where state = 'queued')::int as queued,
+      (select ${milliseconds('min(created_at)')} from outbox_mail where state = 'queued') as "oldestAt",
+      (select count(*) from outbox_mail where state in ('failed', 'expired') and finished_at > now() - interval '1 day')::int as lost`,
+};
 const LAST_OUTCOME = {
   name: 'outbox_last_outcome',
   text: `select state, last_error_code as "code", ${milliseconds('finished_at')} as "at" from outbox_mail
     where lower(recipient) = lower($1) and state in ('sent', 'failed') order by finished_at desc limit 1`,
 };
+
+export interface Backlog {
+  /** Mails that wait. */
+  readonly queued: number;
+  /** Milliseconds since 1970. */
+  readonly oldestAt: number | null;
+  /** Mails that were refused or given up within a day. */
+  readonly lost: number;
+}
 
 export class Outbox {
   readonly #database: Database;
@@ -200,6 +216,11 @@ export class Outbox {
     ]);
     const last = rows[0];
     return last?.state === 'failed' ? { code: last.code ?? 'unknown', at: new Date(last.at) } : null;
+  }
+
+  async backlog(): Promise<Backlog> {
+    const { rows } = await this.#database.sql.query<Backlog>(BACKLOG);
+    return rows[0] ?? { queued: 0, oldestAt: null, lost: 0 };
   }
 
   /** Gives up what is too late and deletes what is old, a bounded batch of each. @returns how many were given up */

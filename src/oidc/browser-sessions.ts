@@ -111,6 +111,21 @@ const SWEEP = {
   text: `delete from browser_session where session_key in (select session_key from browser_session
     where expires_at < now() - interval '${KEEP_DAYS} days' order by session_key limit 1000 for update)`,
 };
+const ALIVE = 'select count(*)::int as count from browser_session where ended_at is null and expires_at > now()';
+const COUNT_ALIVE = { name: 'browser_session_count', text: ALIVE };
+const NOTE_DAY = {
+  name: 'session_day_note',
+  text: `insert into session_day (day, most) select (now() at time zone 'utc')::date, count from (${ALIVE}) as alive
+    on conflict (day) do update set most = greatest(session_day.most, excluded.most)`,
+};
+const FORGET_DAYS = {
+  name: 'session_day_forget',
+  text: `delete from session_day where day < (now() at time zone 'utc')::date - ${KEEP_DAYS}`,
+};
+const LIST_DAYS = {
+  name: 'session_day_list',
+  text: `select day::text as day, most as count from session_day where day > (now() at time zone 'utc')::date - $1::int order by 1`,
+};
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 interface Use extends Device {
@@ -206,8 +221,24 @@ export class BrowserSessions {
     await this.#sql.query(END_ALL, [accountId, exceptUid === undefined ? '' : keyOf(exceptUid)]);
   }
 
+  /** Sessions that live now, of all accounts. */
+  async countAlive(): Promise<number> {
+    return (await this.#sql.query<{ count: number }>(COUNT_ALIVE)).rows[0]?.count ?? 0;
+  }
+
+  /** Keeps the most of the day (UTC): what lived earlier cannot be counted later. */
+  async noteDay(): Promise<void> {
+    await this.#sql.query(NOTE_DAY);
+  }
+
+  /** The most sessions that lived at once, of the last days on which they were counted. */
+  async listDays(days: number): Promise<readonly { readonly day: string; readonly count: number }[]> {
+    return (await this.#sql.query<{ day: string; count: number }>(LIST_DAYS, [days])).rows;
+  }
+
   async sweep(): Promise<void> {
     await this.#sql.query(SWEEP);
+    await this.#sql.query(FORGET_DAYS);
   }
 
   async #rows(accountId: string, keys: readonly string[]): Promise<readonly Row[]> {

@@ -2,6 +2,7 @@
 // hammered while it gets up (requirements U9, M7).
 import {
   BrokenCircuitError,
+  CircuitState,
   ConsecutiveBreaker,
   circuitBreaker,
   handleWhen,
@@ -55,6 +56,8 @@ export interface Upstream {
   readonly method: 'upstream' | 'telegram';
   /** The bot asks by itself, the widget has a page of ours: neither has an address to go to. */
   readonly door: 'redirect' | 'bot' | 'widget';
+  /** Whether it failed so often of late that it is given a pause, as this process sees it. */
+  readonly isPaused?: () => boolean;
   /** @throws UpstreamFailure */
   authorizationUrl(request: UpstreamRequest): Promise<URL>;
   /** @throws UpstreamFailure */
@@ -159,6 +162,7 @@ function protect(settings: UpstreamDeclaration, adapter: UpstreamAdapter, log: L
     icon: adapter.icon,
     expectedIssuer: adapter.expectedIssuer,
     settings,
+    isPaused: () => breaker.state !== CircuitState.Closed,
     authorizationUrl: (request) => run(() => adapter.authorizationUrl(request)),
     identify: (callback, request) => run(() => adapter.identify(callback, request)),
   };

@@ -41,6 +41,9 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
     .flat()
     .map((action) => action.replace('.', '-')),
   'activity.kind_*': Object.keys(ACTIVITY),
+  'admin_overview.part_*': ['database', 'redis', 'mail', 'bot', 'upstream'],
+  'admin_overview.series_*': ['sign-ins', 'failures', 'accounts', 'sessions'],
+  'admin_overview.step_*': ['https', 'mail', 'administrator', 'passkey', 'client'],
   'admin_client.redirect.*': namesOf<RedirectProblem>({
     'not-url': true,
     wildcard: true,

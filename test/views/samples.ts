@@ -21,6 +21,7 @@ import { accountSamples } from './account-samples.ts';
 import { adminAccountSamples } from './admin-account-samples.ts';
 import { adminAuditSamples } from './admin-audit-samples.ts';
 import { adminClientSamples } from './admin-client-samples.ts';
+import { adminOverviewSamples } from './admin-overview-samples.ts';
 import { adminRoleSamples } from './admin-role-samples.ts';
 import { deviceSamples } from './device-samples.ts';
 import { mailedSamples } from './mailed-samples.ts';
@@ -216,6 +217,7 @@ export const samples: readonly Sample[] = [
   ...adminAccountSamples,
   ...accountSamples,
   ...adminAuditSamples,
+  ...adminOverviewSamples,
   ...adminClientSamples,
   ...adminRoleSamples,
   ...upstreamSamples,

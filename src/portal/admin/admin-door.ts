@@ -4,6 +4,7 @@ import type { RouterContext } from '@koa/router';
 import { type Authority, requirePermission } from '../../access/authority.ts';
 import type { Permission } from '../../access/permission.ts';
 import type { Roles } from '../../access/roles.ts';
+import { NotFound } from '../../errors.ts';
 import { type FreshProofParts, portalDoors } from '../fresh-proof.ts';
 import type { PortalSession } from '../portal-session.ts';
 
@@ -28,7 +29,15 @@ export function adminDoors(parts: AdminDoorParts, home: string) {
       requirePermission(authority, permission);
       await step(ctx, { session, authority });
     };
+  /** For whoever administers anything. */
+  const enter = (step: AdminStep) =>
+    seen(async (ctx, session) => {
+      const authority = await parts.roles.authority(session.account.id);
+      if (authority.permissions.size === 0) throw new NotFound();
+      await step(ctx, { session, authority });
+    });
   return {
+    enter,
     look: (permission: Permission, step: AdminStep) => seen(allowed(permission, step)),
     change: (permission: Permission, step: AdminStep) => submit(allowed(permission, step)),
   };

@@ -6,8 +6,10 @@ import type { Pages } from '../../http/page.ts';
 import type { Navigation } from '../../http/page-model.ts';
 import type { Administrator } from './admin-door.ts';
 
-/** In the order of the navigation: address, key of the label, and what somebody must be allowed to do to see it. */
-const ADMIN_PAGES: readonly (readonly [url: string, label: string, permission: Permission])[] = [
+/** In the order of the navigation: address, key of the label, and what somebody must be allowed to do to see it; null for whoever administers
+ * anything. */
+const ADMIN_PAGES: readonly (readonly [url: string, label: string, permission: Permission | null])[] = [
+  ['/admin', 'admin_overview.title', null],
   ['/admin/accounts', 'admin_accounts.title', 'accounts:read'],
   ['/admin/clients', 'admin_clients.title', 'clients:read'],
   ['/admin/audit', 'admin_audit.title', 'audit:read'],
@@ -19,11 +21,13 @@ export function adminNavigation(permissions: ReadonlySet<Permission>, path: stri
   const belongs = (url: string): boolean => path === url || (url !== '/admin' && path.startsWith(`${url}/`));
   return {
     label: 'portal.admin_nav',
-    entries: ADMIN_PAGES.filter(([, , permission]) => permissions.has(permission)).map(([url, label]) => ({
-      url,
-      label,
-      isCurrent: belongs(url),
-    })),
+    entries: ADMIN_PAGES.filter(([, , permission]) => permission === null || permissions.has(permission)).map(
+      ([url, label]) => ({
+        url,
+        label,
+        isCurrent: belongs(url),
+      }),
+    ),
   };
 }
 
