@@ -19,6 +19,7 @@ import { Phones } from './20261121000150-phones.ts';
 import { TelegramFactor } from './20261121000160-telegram-factor.ts';
 import { AppUses } from './20261121000170-app-uses.ts';
 import { AdminLists } from './20261121000180-admin-lists.ts';
+import { AuditNote } from './20261121000181-audit-note.ts';
 import { AuditSearch } from './20261121000190-audit-search.ts';
 import { Overview } from './20261121000191-overview.ts';
 
@@ -43,6 +44,7 @@ export const migrations = [
   { name: '20261121000160-telegram-factor', class: TelegramFactor },
   { name: '20261121000170-app-uses', class: AppUses },
   { name: '20261121000180-admin-lists', class: AdminLists },
+  { name: '20261121000181-audit-note', class: AuditNote },
   { name: '20261121000190-audit-search', class: AuditSearch },
   { name: '20261121000191-overview', class: Overview },
 ];

@@ -370,7 +370,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const engine = new Engine(buildProvider);
   const logoutDeliveries = new LogoutDeliveries({ sql: database.sql, engine, fetch: guardedFetch, log });
   const sessionsAndGrants = new SessionsAndGrants({
-    ...{ accounts, roles, audit, browserSessions, grants, mailed, trustedDevices, notifyLogout },
+    ...{ database, accounts, identities, factors, lockout, roles, audit },
+    ...{ browserSessions, grants, mailed, trustedDevices, notifyLogout },
   });
 
   const apps = new Apps({ consents, grants, appUses, notifyLogout, hidden: [PORTAL_CLIENT_ID] });
@@ -557,6 +558,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     passwordChanges: settings.limits.passwordChanges,
   };
 
+  const adminAccountParts = { ...securityParts, roles, mailed, lockout };
+
   /** In this order in front of the engine's routes. */
   function front(): readonly Middleware[] {
     const routers = [
@@ -578,8 +581,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       profileRoutes(profileParts),
       emailUndoRoutes(profileParts),
       identitiesRoutes({ ...securityParts, upstreams, transactions, linking }),
-      adminAccountsRoutes({ ...securityParts, roles }),
-      adminAccountRoutes({ ...securityParts, roles }),
+      adminAccountsRoutes({ ...adminAccountParts, languages: locales.available }),
+      adminAccountRoutes({ ...adminAccountParts, identities, upstreams, clients, consents, history }),
       adminClientsRoutes({ ...securityParts, roles, clients, issuer }),
       adminOverviewRoutes({
         ...{ ...securityParts, roles, clients, browserSessions, dayCounts, keys, issuer, upstreams },

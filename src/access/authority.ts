@@ -29,6 +29,20 @@ export function requireRank(authority: Authority, target: Pick<Authority, 'rank'
   }
 }
 
+/** Whether `requireRoleRank` would let it pass: what a page offers. */
+export function mayGiveRole(
+  authority: Authority,
+  role: Pick<RoleDefinition, 'rank' | 'audience'>,
+  permissions: readonly string[],
+): boolean {
+  try {
+    requireRoleRank(authority, role, permissions);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Before a role is given, taken, made or changed. Whoever gives administrative roles needs a permission for it; and no role can carry what
  * its giver does not have, or two of a rank could lift each other up.

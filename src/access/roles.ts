@@ -4,12 +4,21 @@ import { randomUUID } from 'node:crypto';
 import type { Audit, Cause } from '../audit/audit.ts';
 import { Conflict, InvalidRequest, NotFound } from '../errors.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
-import type { Authority } from './authority.ts';
-import { BUILT_IN_ROLES, isPermission, OWNER_ROLE, type RoleDefinition, withInherited } from './permission.ts';
+import { type Authority, requirePermission, requireRank } from './authority.ts';
+import {
+  BUILT_IN_ROLES,
+  isPermission,
+  OWNER_ROLE,
+  type Permission,
+  type RoleDefinition,
+  withInherited,
+} from './permission.ts';
 
 /** What an administrator may write of a role. */
 export type RoleInput = Omit<RoleDefinition, 'source'>;
 
+/** Any number of its own: what administrators do to accounts happens one after the other. */
+const CHANGE_LOCK = 5_203_618_180;
 const HAS_ADMINISTRATOR = {
   name: 'role_has_administrator',
   text: `select exists (select from setup_state) as found`,
@@ -47,9 +56,39 @@ export class Roles {
     return { accountId, ...(ids.length === 0 ? NOTHING : reach(ids, await this.definitions(em))) };
   }
 
+  /** The highest rank of the roles that an account holds, whether it may sign in or not: a disabled owner is still out of reach for others. */
+  async rankHeldBy(accountId: string, em: EntityManager = this.#database.em()): Promise<number> {
+    const held = await em.execute<{ roleId: string }[]>(
+      'select role_id as "roleId" from role_assignment where account_id = ?',
+      [accountId],
+    );
+    return held.length === 0
+      ? 0
+      : reach(
+          held.map((row) => row.roleId),
+          await this.definitions(em),
+        ).rank;
+  }
+
+  /**
+   * Before an administrator changes an account: the first thing in the transaction of the change. Such changes take turns, and what both may do
+   * is read here, so that of two who act on each other the second one finds what the first has left.
+   * @throws Forbidden `permission-missing` or `rank`, NotFound for who administers nothing any more
+   */
+  async requireReach(em: EntityManager, actorId: string, targetId: string, permission: Permission): Promise<Authority> {
+    await em.execute(`select pg_advisory_xact_lock(${CHANGE_LOCK})`);
+    const authority = await this.authority(actorId, em);
+    requirePermission(authority, permission);
+    requireRank(authority, { rank: await this.rankHeldBy(targetId, em) });
+    return authority;
+  }
+
   /** What a role stands for, inherited permissions included. @throws NotFound */
-  async reachOf(roleId: string): Promise<{ readonly role: RoleDefinition; readonly permissions: readonly string[] }> {
-    const all = await this.definitions();
+  async reachOf(
+    roleId: string,
+    em?: EntityManager,
+  ): Promise<{ readonly role: RoleDefinition; readonly permissions: readonly string[] }> {
+    const all = await this.definitions(em);
     const role = all.get(roleId);
     if (!role) throw new NotFound('There is no such role.', { code: 'unknown-role' });
     return { role, permissions: [...new Set(withInherited([roleId], all).flatMap((one) => one.permissions))] };

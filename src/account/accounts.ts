@@ -320,7 +320,7 @@ export class Accounts {
     id: string,
     change: { readonly from: readonly AccountStatus[]; readonly to: AccountStatus; readonly action: string },
     cause: Cause,
-    guard?: (em: EntityManager) => Promise<void>,
+    guard?: (em: EntityManager) => Promise<unknown>,
   ): Promise<void> {
     await this.#database.transaction(async (em) => {
       await guard?.(em);
@@ -366,6 +366,21 @@ export class Accounts {
   ): Promise<void> {
     await this.#database.transaction(async (em) => {
       await em.nativeUpdate(Account, { id }, { ...profile, updatedAt: new Date() });
+      await this.#audit.record({ ...cause, action: 'account.update', target: { kind: 'account', id } }, em);
+    });
+    this.forgetRecent();
+  }
+
+  /** What an administrator writes down about somebody. @param guard refuses it by throwing, in the same transaction */
+  async updateNames(
+    id: string,
+    names: Readonly<Record<'name' | 'givenName' | 'familyName', string | null>>,
+    cause: Cause,
+    guard: (em: EntityManager) => Promise<unknown>,
+  ): Promise<void> {
+    await this.#database.transaction(async (em) => {
+      await guard(em);
+      await em.nativeUpdate(Account, { id }, { ...names, updatedAt: new Date() });
       await this.#audit.record({ ...cause, action: 'account.update', target: { kind: 'account', id } }, em);
     });
     this.forgetRecent();

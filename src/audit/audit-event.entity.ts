@@ -17,6 +17,7 @@ const AuditEventSchema = defineEntity({
     requestId: p.string().nullable(),
     result: p.enum(['success', 'failure'] as const),
     reason: p.string().nullable(),
+    note: p.string().nullable(),
   },
 });
 

@@ -17,6 +17,8 @@ export interface Origin {
 export interface Cause {
   readonly actor: Actor;
   readonly origin?: Origin | undefined;
+  /** Why, in the words of an administrator; never shown to the person it is about. */
+  readonly note?: string | undefined;
 }
 
 export interface AuditRecord {
@@ -29,13 +31,18 @@ export interface AuditRecord {
   readonly result?: 'success' | 'failure';
   /** A stable word, never text that somebody typed. */
   readonly reason?: string | undefined;
+  /** What an administrator gave as reason, as typed. */
+  readonly note?: string | undefined;
 }
 
+/** Characters. */
+export const MOST_NOTE = 500;
+
 const COLUMNS = `at, actor_kind, actor_id, action, target_kind, target_id, network, user_agent, client_id, request_id,
-  result, reason`;
+  result, reason, note`;
 const INSERT = {
   name: 'audit_insert',
-  text: `insert into audit_event (${COLUMNS}) values (now(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+  text: `insert into audit_event (${COLUMNS}) values (now(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 };
 
 /** What a person is shown of what happened to the own account. */
@@ -77,6 +84,7 @@ export class Audit {
       origin?.requestId ?? null,
       event.result ?? 'success',
       event.reason ?? null,
+      event.note === undefined ? null : plain(event.note, MOST_NOTE),
     ];
     if (em) {
       const marks = values.map(() => '?').join(', ');

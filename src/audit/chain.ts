@@ -20,13 +20,13 @@ interface Head {
 
 /** Everything that is covered, as text: a driver's idea of a date or a number must not change a hash. */
 const COVERED = `id::text, to_char(at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US') as at, actor_kind, actor_id, action,
-  target_kind, target_id, network, user_agent, client_id, request_id, result, reason`;
+  target_kind, target_id, network, user_agent, client_id, request_id, result, reason, note`;
 const NAMES = [
   ...['id', 'at', 'actor_kind', 'actor_id', 'action', 'target_kind', 'target_id', 'network', 'user_agent'],
   ...['client_id', 'request_id', 'result', 'reason'],
 ] as const;
 
-type Row = Readonly<Record<(typeof NAMES)[number], string | null>>;
+type Row = Readonly<Record<(typeof NAMES)[number] | 'note', string | null>>;
 type ChainedRow = Row & { readonly seq: string; readonly hash: Uint8Array };
 
 export type ChainVerdict =
@@ -176,7 +176,9 @@ async function findHead(em: EntityManager, lock = ''): Promise<Head> {
 }
 
 function hashOf(key: string, previous: Uint8Array, seq: bigint, row: Row): Buffer<ArrayBuffer> {
-  const text = JSON.stringify([seq.toString(), ...NAMES.map((name) => row[name])]);
+  // Rows from before there were notes keep their hash.
+  const note = row.note === null ? [] : [row.note];
+  const text = JSON.stringify([seq.toString(), ...NAMES.map((name) => row[name]), ...note]);
   return Buffer.from(createHmac('sha256', key).update(previous).update('\0').update(text).digest());
 }
 

@@ -39,6 +39,8 @@ export interface AuditEntry {
   readonly requestId: string | null;
   readonly result: 'success' | 'failure';
   readonly reason: string | null;
+  /** Why, in the words of an administrator. */
+  readonly note: string | null;
 }
 
 export interface AuditPage {
@@ -48,7 +50,7 @@ export interface AuditPage {
 }
 
 const COLUMNS = `id::text as id, at, actor_kind as "actorKind", actor_id as "actorId", action, target_kind as "targetKind",
-  target_id as "targetId", network, user_agent as "userAgent", client_id as "clientId", request_id as "requestId", result, reason`;
+  target_id as "targetId", network, user_agent as "userAgent", client_id as "clientId", request_id as "requestId", result, reason, note`;
 
 /** An id of at most this many digits fits into a bigint. */
 const CURSOR = /^\d{1,18}$/;
@@ -194,7 +196,7 @@ const STEERING = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 /** The columns of an export, in its order. */
 export const EXPORT_COLUMNS = [
   ...(['at', 'actorKind', 'actorId', 'action', 'targetKind', 'targetId', 'result', 'reason'] as const),
-  ...(['network', 'userAgent', 'clientId', 'requestId', 'id'] as const),
+  ...(['network', 'userAgent', 'clientId', 'requestId', 'note', 'id'] as const),
 ];
 
 /** One line of CSV (RFC 4180). A cell that a spreadsheet would take for a formula begins with an apostrophe. */

@@ -188,13 +188,7 @@ async function signOut(app: App, account: AccountRow): Promise<Outcome> {
 }
 
 async function resetCredentials(app: App, account: AccountRow): Promise<Outcome> {
-  await app.database.transaction(async (em) => {
-    await app.factors.removeAll(em, account.id);
-    await app.identities.unlinkAll(em, account.id);
-    await app.accounts.noteSignOut(account.id, em);
-    await app.audit.record({ ...CLI, action: 'account.reset-credentials', target: targetOf(account) }, em);
-  });
-  await endAfterChange(app, account, 'reset-credentials');
+  await app.sessionsAndGrants.resetCredentials(account, CLI);
   return changed(app, account, 'has no credentials any more; its sessions and grants have ended');
 }
 

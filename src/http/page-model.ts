@@ -753,6 +753,15 @@ export interface AdminAccountsModel {
   }[];
   readonly zone: string | null;
   readonly nextUrl: string | null;
+  /** Null for who may not create one. */
+  readonly create: {
+    readonly email: string;
+    readonly name: string;
+    readonly username: string;
+    readonly locale: string;
+    readonly languages: readonly { readonly tag: string; readonly name: string }[];
+  } | null;
+  readonly isDeleted: boolean;
   readonly errors: FormProblems;
 }
 
@@ -761,13 +770,8 @@ export interface RoleModel {
   readonly name: string;
 }
 
-/** Of the page `admin-account`. */
-export interface AdminAccountModel {
-  readonly id: string;
-  /** What it is known by. */
-  readonly name: string;
-  readonly status: string;
-  readonly zone: string | null;
+/** A section of the page `admin-account`, and what it shows. */
+export interface AdminAccountSections {
   readonly profile: {
     readonly name: string | null;
     readonly givenName: string | null;
@@ -781,6 +785,106 @@ export interface AdminAccountModel {
     readonly createdAt: string;
     readonly lastSignInAt: string | null;
   };
+  /** What there is, and nothing of what is secret. */
+  readonly credentials: {
+    readonly hasPassword: boolean;
+    readonly hasAuthenticator: boolean;
+    readonly recoveryCodes: number;
+    readonly waysIn: number;
+    readonly passkeys: readonly {
+      readonly name: string;
+      readonly provider: string | null;
+      readonly createdAt: string;
+      readonly lastUsedAt: string | null;
+    }[];
+    readonly identities: readonly {
+      readonly label: string;
+      readonly name: string | null;
+      readonly linkedAt: string;
+      readonly lastUsedAt: string | null;
+    }[];
+  };
+  readonly sessions: readonly {
+    readonly id: string;
+    readonly name: string | null;
+    readonly browser: string | null;
+    readonly system: string | null;
+    readonly address: string | null;
+    readonly methods: readonly string[];
+    readonly apps: readonly string[];
+    readonly firstSeen: string;
+    readonly lastSeen: string;
+  }[];
+  readonly apps: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly scope: string;
+    readonly createdAt: string;
+  }[];
+  readonly events: {
+    readonly entries: readonly {
+      readonly id: string;
+      readonly at: string;
+      readonly action: string;
+      readonly actorKind: string;
+      /** Null for who has no page. */
+      readonly actorUrl: string | null;
+      readonly result: 'success' | 'failure';
+      readonly reason: string | null;
+      readonly note: string | null;
+      readonly network: string | null;
+    }[];
+    readonly nextUrl: string | null;
+  };
+  readonly roles: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly rank: number;
+    readonly audience: string | null;
+    /** Null for what this administrator may not take away. */
+    readonly takeUrl: string | null;
+  }[];
+}
+
+/** Of the page `admin-account`. */
+export interface AdminAccountModel {
+  readonly id: string;
+  readonly url: string;
+  /** What it is known by. */
+  readonly name: string;
+  readonly status: string;
+  readonly zone: string | null;
+  readonly isOwn: boolean;
+  /** Nothing can be done to it by this administrator. */
+  readonly isAbove: boolean;
+  readonly section: keyof AdminAccountSections;
+  readonly sections: readonly { readonly section: keyof AdminAccountSections; readonly url: string }[];
+  /** Of the section. */
+  readonly actions: readonly { readonly act: string; readonly url: string }[];
+  /** What has just been done; null for nothing. */
+  readonly done: string | null;
+  readonly shown: Partial<AdminAccountSections>;
+}
+
+/** Of the page `admin-account-action`. */
+export interface AdminAccountActionModel {
+  /** What the account is known by. */
+  readonly name: string;
+  readonly act: string;
+  readonly url: string;
+  readonly backUrl: string;
+  readonly hasEmail: boolean;
+  /** To choose from, for what is about a role. */
+  readonly roles: readonly RoleModel[] | null;
+  readonly mostReason: number;
+  readonly form: {
+    readonly reason: string;
+    readonly role: string;
+    readonly name: string;
+    readonly givenName: string;
+    readonly familyName: string;
+  };
+  readonly errors: FormProblems;
 }
 
 /** What an audit event names: an account, a client or something else. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import ejs, { type TemplateFunction } from 'ejs';
 import type { Locales, Translate } from '../http/locale.ts';
 import type { OutgoingMail } from './mail-transport.ts';
-import type { Asker, Factor, MessageKind, MessageModels, Notice, NoticeModel } from './message.ts';
+import type { Asker, Factor, MessageKind, MessageModels, NewPasswordOccasion, Notice, NoticeModel } from './message.ts';
 import type { ClaimedMail, Content } from './outbox.ts';
 import { maskAddress } from './recipient.ts';
 import { typedText } from './typed-text.ts';
@@ -33,7 +33,7 @@ interface Words {
   readonly intro?: string;
 }
 
-const WORDS: Readonly<Record<Exclude<MessageKind, 'notice'>, Words>> = {
+const WORDS: Readonly<Record<Exclude<MessageKind, 'notice' | 'new-password'>, Words>> = {
   'verify-email': { subject: 'mail.verify_email.subject', subjectWithCode: 'mail.verify_email.subject_with_code' },
   'sign-in': { subject: 'mail.sign_in.subject', subjectWithCode: 'mail.sign_in.subject_with_code' },
   reset: { subject: 'mail.reset.subject', subjectWithCode: 'mail.reset.subject_with_code' },
@@ -41,6 +41,12 @@ const WORDS: Readonly<Record<Exclude<MessageKind, 'notice'>, Words>> = {
   invitation: { subject: 'mail.invitation.subject' },
   'email-change': { subject: 'mail.email_change.subject', subjectWithCode: 'mail.email_change.subject_with_code' },
   'email-change-notice': { subject: 'mail.email_change_notice.subject' },
+};
+
+const OCCASIONS: Readonly<Record<NewPasswordOccasion, Words>> = {
+  created: { subject: 'mail.account_created.subject', intro: 'mail.account_created.intro' },
+  reset: { subject: 'mail.admin_reset.subject', intro: 'mail.admin_reset.intro' },
+  'credentials-reset': { subject: 'mail.credentials_reset.subject', intro: 'mail.credentials_reset.intro' },
 };
 
 const NOTICES: Readonly<Record<Notice, Words>> = {
@@ -62,7 +68,7 @@ const FACTORS: Readonly<Record<Factor, string>> = {
   telegram: 'mail.factor.telegram',
 };
 
-const KINDS: readonly MessageKind[] = [...(Object.keys(WORDS) as (keyof typeof WORDS)[]), 'notice'];
+const KINDS: readonly MessageKind[] = [...(Object.keys(WORDS) as (keyof typeof WORDS)[]), 'notice', 'new-password'];
 
 export class MailTemplates {
   readonly #locales: Locales;
@@ -88,7 +94,7 @@ export class MailTemplates {
     const locale = this.#locales.pick({ account: mail.locale });
     const t = this.#locales.t(locale);
     const model = content.model as AnyModel;
-    const words = mail.kind === 'notice' ? NOTICES[(model as NoticeModel).what] : WORDS[mail.kind];
+    const words = wordsOf(mail.kind, model);
     const code = model.code ?? null;
     const when = dateFormat(locale, content.zone);
     const { origin, hostname } = new URL(this.#issuer);
@@ -144,6 +150,17 @@ function compile(name: string, part: 'text' | 'html'): TemplateFunction {
     // Escaping is for HTML: in the text a quotation mark is a quotation mark.
     ...(part === 'text' ? { escape: (value?: string | number) => `${value ?? ''}` } : {}),
   });
+}
+
+function wordsOf(kind: MessageKind, model: AnyModel): Words {
+  switch (kind) {
+    case 'notice':
+      return NOTICES[(model as NoticeModel).what];
+    case 'new-password':
+      return OCCASIONS[(model as MessageModels['new-password']).occasion];
+    default:
+      return WORDS[kind];
+  }
 }
 
 /** What it is about. */

@@ -13,6 +13,9 @@ interface Linked {
   readonly path: string;
 }
 
+/** What an administrator did that asks for a new password. */
+export type NewPasswordOccasion = 'created' | 'reset' | 'credentials-reset';
+
 interface Asked extends Linked {
   readonly asked: Asker;
 }
@@ -53,6 +56,8 @@ export interface MessageModels {
   'verify-email': Coded;
   'sign-in': Coded;
   reset: Coded;
+  /** An administrator asked for it; nobody types a code. */
+  'new-password': Linked & { readonly occasion: NewPasswordOccasion };
   /** Somebody registered with an address that already has an account; `path` leads to sign-in. */
   'already-registered': Asked & { readonly notMePath?: string };
   invitation: Linked & { readonly inviter: string | null; readonly organization: string | null };

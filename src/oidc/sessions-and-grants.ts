@@ -1,19 +1,30 @@
 // What an account holds at the engine, and how it ends: sessions, grants with all their tokens, pending interactions.
 import type { Roles } from '../access/roles.ts';
 import type { AccountRow, Accounts } from '../account/accounts.ts';
+import type { LinkedIdentities } from '../account/linked-identities.ts';
 import type { Audit, Cause } from '../audit/audit.ts';
 import { lockCredentials } from '../credential/credential-version.ts';
+import type { Factors } from '../credential/factors.ts';
+import type { Lockout } from '../credential/lockout.ts';
 import type { MailedSecrets } from '../credential/mailed-secret.ts';
 import type { TrustedDevices } from '../credential/trusted-device.ts';
 import { NotFound } from '../errors.ts';
+import type { Database, EntityManager } from '../storage/database.ts';
 import type { BrowserSession, BrowserSessions } from './browser-sessions.ts';
 import type { GrantStorage } from './grant-adapter.ts';
 import type { EngineSession } from './grant-view.ts';
+
+/** Refuses a change by throwing, or adds to it, in its transaction. */
+type Alongside = (em: EntityManager) => Promise<unknown>;
 
 /** Tells one app that a session of it ended. */
 type NotifyLogout = (clientId: string, subject: string, sid: string | undefined) => Promise<void>;
 
 export class SessionsAndGrants {
+  readonly #database: Database;
+  readonly #identities: LinkedIdentities;
+  readonly #factors: Factors;
+  readonly #lockout: Lockout;
   readonly #accounts: Accounts;
   readonly #roles: Roles;
   readonly #mailed: MailedSecrets;
@@ -24,6 +35,10 @@ export class SessionsAndGrants {
   readonly #notifyLogout: NotifyLogout;
 
   constructor(parts: {
+    readonly database: Database;
+    readonly identities: LinkedIdentities;
+    readonly factors: Factors;
+    readonly lockout: Lockout;
     readonly accounts: Accounts;
     readonly roles: Roles;
     readonly mailed: MailedSecrets;
@@ -33,6 +48,10 @@ export class SessionsAndGrants {
     readonly trustedDevices: TrustedDevices;
     readonly notifyLogout: NotifyLogout;
   }) {
+    this.#database = parts.database;
+    this.#identities = parts.identities;
+    this.#factors = parts.factors;
+    this.#lockout = parts.lockout;
     this.#trustedDevices = parts.trustedDevices;
     this.#notifyLogout = parts.notifyLogout;
     this.#accounts = parts.accounts;
@@ -125,12 +144,13 @@ export class SessionsAndGrants {
    * entered by a link or code of before (requirements A4).
    * @throws Conflict `last-super-admin`, `account-state`
    */
-  async disable(account: AccountRow, cause: Cause): Promise<void> {
+  async disable(account: AccountRow, cause: Cause, guard?: Alongside): Promise<void> {
     await this.#accounts.setStatus(
       account.id,
       { from: ['active', 'pending', 'locked'], to: 'disabled', action: 'account.disable' },
       cause,
       async (em) => {
+        await guard?.(em);
         await this.#roles.guardLastOwner(em, account.id);
         await lockCredentials(em, account.id);
         await this.#mailed.revokeAll(em, account.id);
@@ -139,9 +159,35 @@ export class SessionsAndGrants {
     await this.endAll(account, cause, 'disabled');
   }
 
+  /**
+   * Takes every credential away, with all that was entered by them: whoever lost everything proves the address and begins anew (requirements F11).
+   * @param around.guard comes first, `around.alongside` last in the same transaction
+   */
+  async resetCredentials(
+    account: AccountRow,
+    cause: Cause,
+    around: { readonly guard?: Alongside; readonly alongside?: Alongside } = {},
+  ): Promise<void> {
+    const target = { kind: 'account', id: account.id };
+    await this.#database.transaction(async (em) => {
+      await around.guard?.(em);
+      await this.#factors.removeAll(em, account.id);
+      await this.#identities.unlinkAll(em, account.id);
+      await this.#accounts.noteSignOut(account.id, em);
+      await this.#audit.record({ ...cause, action: 'account.reset-credentials', target }, em);
+      await around.alongside?.(em);
+    });
+    this.#accounts.forgetRecent();
+    await this.#lockout.clear(account.id);
+    await this.endAll(account, cause, 'reset-credentials');
+  }
+
   /** @throws Conflict `last-super-admin` */
-  async delete(account: AccountRow, cause: Cause): Promise<void> {
-    await this.#accounts.delete(account.id, cause, (em) => this.#roles.guardLastOwner(em, account.id));
+  async delete(account: AccountRow, cause: Cause, guard?: Alongside): Promise<void> {
+    await this.#accounts.delete(account.id, cause, async (em) => {
+      await guard?.(em);
+      await this.#roles.guardLastOwner(em, account.id);
+    });
     await this.endAll(account, cause, 'deleted');
   }
 }

@@ -23,6 +23,7 @@ describeOnEachDatabase('the audit', (database) => {
       origin: { network: '192.0.2.1', userAgent: 'Browser', requestId: 'request-1' },
       result: 'failure',
       reason: 'wrong-password',
+      note: `Asked for it\u202e by telephone\n${'x'.repeat(600)}`,
     });
     const { id, at, ...row } = (await last(database())) ?? {};
     assert.notEqual(id, undefined);
@@ -39,6 +40,7 @@ describeOnEachDatabase('the audit', (database) => {
       request_id: 'request-1',
       result: 'failure',
       reason: 'wrong-password',
+      note: `Asked for it  by telephone ${'x'.repeat(473)}`,
       // Its place in the chain comes a moment later.
       ...{ seq: null, hash: null },
     });
@@ -57,6 +59,7 @@ describeOnEachDatabase('the audit', (database) => {
       'client_id',
       'request_id',
       'reason',
+      'note',
     ]) {
       assert.equal(row?.[column], null, column);
     }

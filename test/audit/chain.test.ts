@@ -66,6 +66,7 @@ for (const kind of databaseKinds) {
     ['an actor', "update audit_event set actor_id = 'somebody' where seq = 3"],
     ['a result', "update audit_event set result = 'failure' where seq = 3"],
     ['a field that was empty', "update audit_event set reason = '' where seq = 3"],
+    ['a note', "update audit_event set note = 'because' where seq = 3"],
     ['a hash', "update audit_event set hash = ''::bytea where seq = 3"],
   ] as const) {
     test(`${what} that was changed is found at its place`, async ({ chain, run }) => {

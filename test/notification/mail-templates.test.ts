@@ -32,6 +32,9 @@ const samples: readonly Sample[] = [
   { kind: 'sign-in', model: coded },
   { kind: 'sign-in', model: { ...coded, notMePath: '/not-me/xyz' } },
   { kind: 'reset', model: { ...coded, notMePath: '/not-me/xyz' } },
+  ...(['created', 'reset', 'credentials-reset'] as const).map(
+    (occasion): Sample => ({ kind: 'new-password', model: { path: '/link/abc_DEF-123', occasion } }),
+  ),
   { kind: 'already-registered', model: { path: '/account', asked } },
   { kind: 'already-registered', model: { path: '/account', asked, notMePath: '/not-me/xyz' } },
   { kind: 'invitation', model: { path: '/register?invitation=abc', inviter: 'Ada "A" Lovelace', organization: 'R&D' } },
@@ -117,7 +120,7 @@ for (const sample of samples) {
     });
 
     it('says who asked, from where and when, in the zone of the account', () => {
-      if (sample.kind === 'invitation') return;
+      if (sample.kind === 'invitation' || sample.kind === 'new-password') return;
       const { text } = render(sample);
       assert.match(text, /^Browser: Firefox 141$/m);
       assert.match(text, /^System: Windows 11$/m);

@@ -3,14 +3,21 @@
 
 import type { RoleDefinition } from '../../src/access/permission.ts';
 import { ACCOUNT_STATUSES } from '../../src/account/account.entity.ts';
+import type { AuditRecord } from '../../src/audit/audit.ts';
 import { CLIENT_TEMPLATES } from '../../src/client/client-template.ts';
 import type { RedirectProblem } from '../../src/client/redirect-lint.ts';
 import type { ProofMethod } from '../../src/credential/assurance.ts';
 import type { PasswordProblem } from '../../src/credential/password.ts';
 import { ERROR_CODES, errorText } from '../../src/http/error-text.ts';
-import type { SecurityModel, SetupModel, UpstreamAccountModel } from '../../src/http/page-model.ts';
+import type {
+  AdminAccountSections,
+  SecurityModel,
+  SetupModel,
+  UpstreamAccountModel,
+} from '../../src/http/page-model.ts';
 import { SCOPES } from '../../src/oidc/provider.ts';
 import { ACTIVITY } from '../../src/portal/activity.ts';
+import { ACCOUNT_ACTIONS } from '../../src/portal/admin/account-actions.ts';
 import type { ApprovalPurpose } from '../../src/telegram/approvals.ts';
 
 /** The names of a union of texts; the compiler refuses the list when one is missing or too many. */
@@ -35,6 +42,25 @@ const confirmed = namesOf<NonNullable<SecurityModel['confirmation']>['what']>({
 });
 
 export const composedKeys: Readonly<Record<string, readonly string[]>> = {
+  'admin_account.action.*': ACCOUNT_ACTIONS,
+  'admin_account.actor_*': namesOf<AuditRecord['actor']['kind']>({
+    account: true,
+    client: true,
+    cli: true,
+    system: true,
+    anonymous: true,
+  }),
+  'admin_account.done.*': [...ACCOUNT_ACTIONS, 'create'],
+  'admin_account.problem.*': ['last-super-admin', 'account-state', 'role-not-held'],
+  'admin_account.result_*': ['success', 'failure'],
+  'admin_account.section.*': namesOf<keyof AdminAccountSections>({
+    profile: true,
+    credentials: true,
+    sessions: true,
+    apps: true,
+    events: true,
+    roles: true,
+  }),
   'admin_account.status_*': ACCOUNT_STATUSES,
   'admin_audit.actor_*': ['account', 'client', 'cli', 'system', 'anonymous'],
   'activity.event.*': Object.values(ACTIVITY)
@@ -44,6 +70,10 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
   'admin_overview.part_*': ['database', 'redis', 'mail', 'bot', 'upstream'],
   'admin_overview.series_*': ['sign-ins', 'failures', 'accounts', 'sessions'],
   'admin_overview.step_*': ['https', 'mail', 'administrator', 'passkey', 'client'],
+  'admin_account.text.*': ACCOUNT_ACTIONS,
+  'admin_accounts.problem.*': [
+    ...['invalid-email', 'email-taken', 'invalid-username', 'username-taken', 'reserved-username'],
+  ],
   'admin_client.redirect.*': namesOf<RedirectProblem>({
     'not-url': true,
     wildcard: true,

@@ -21,7 +21,7 @@ export type AdminStep = (ctx: RouterContext, administrator: Administrator) => Pr
 
 /** @param home where a form leads back to that has to be sent again after a fresh proof */
 export function adminDoors(parts: AdminDoorParts, home: string) {
-  const { seen, submit } = portalDoors(parts, home);
+  const { seen, proven, submit } = portalDoors(parts, home);
   const allowed =
     (permission: Permission, step: AdminStep) =>
     async (ctx: RouterContext, session: PortalSession): Promise<void> => {
@@ -39,6 +39,8 @@ export function adminDoors(parts: AdminDoorParts, home: string) {
   return {
     enter,
     look: (permission: Permission, step: AdminStep) => seen(allowed(permission, step)),
+    /** For the page of a form that is worth filling in once: the proof comes before it. */
+    prove: (permission: Permission, step: AdminStep) => proven(allowed(permission, step)),
     change: (permission: Permission, step: AdminStep) => submit(allowed(permission, step)),
   };
 }
