@@ -63,6 +63,7 @@ import { reaches } from './oidc/acr.ts';
 import { AppUses, followAppUses } from './oidc/app-uses.ts';
 import { Apps } from './oidc/apps.ts';
 import { BrowserSessions } from './oidc/browser-sessions.ts';
+import { ClaimPreviews } from './oidc/claim-preview.ts';
 import { ClientGuesses } from './oidc/client-guesses.ts';
 import { Consents } from './oidc/consents.ts';
 import { createDevicePages } from './oidc/device-pages.ts';
@@ -88,6 +89,7 @@ import { activityRoutes } from './portal/activity.ts';
 import { adminAccountRoutes } from './portal/admin/account.ts';
 import { adminAccountsRoutes } from './portal/admin/accounts.ts';
 import { adminAuditRoutes } from './portal/admin/audit.ts';
+import { adminClaimsRoutes } from './portal/admin/claims.ts';
 import { adminClientsRoutes } from './portal/admin/clients.ts';
 import { adminOverviewRoutes } from './portal/admin/overview.ts';
 import { adminRolesRoutes } from './portal/admin/roles.ts';
@@ -559,6 +561,9 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   };
 
   const adminAccountParts = { ...securityParts, roles, mailed, lockout };
+  const claimPreviews = new ClaimPreviews({
+    ...{ engine, accounts, roles, factors, consents, resources, signInPolicy, owedTerms },
+  });
 
   /** In this order in front of the engine's routes. */
   function front(): readonly Middleware[] {
@@ -593,6 +598,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       }),
       adminAuditRoutes({ ...securityParts, roles, history }),
       adminRolesRoutes({ ...securityParts, roles }),
+      adminClaimsRoutes({ ...securityParts, roles, clients, claimPreviews, resources: settings.resources }),
       sessionsRoutes({ sessions, browserSessions, sessionsAndGrants, clients, pages, csrf }),
       activityRoutes({ sessions, history, clients, oneTime, budgets, pages, csrf }),
       appsRoutes({ sessions, apps, clients, resources, ownScopes: SCOPES, pages, csrf }),

@@ -701,6 +701,54 @@ export interface AdminClientsModel {
   readonly errors: FormProblems;
 }
 
+/** Of the page `admin-claims`. */
+export interface AdminClaimsModel {
+  readonly form: {
+    /** An id, an address or a username. */
+    readonly account: string;
+    readonly client: string;
+    readonly scope: string;
+    readonly resource: string;
+  };
+  /** The APIs that tokens can be for. */
+  readonly resources: readonly { readonly id: string; readonly name: string }[];
+  /** Null before something is chosen. */
+  readonly preview: {
+    readonly client: { readonly name: string; readonly url: string };
+    readonly account: AccountModel;
+    /** Why there would be no token. */
+    readonly stops: readonly string[];
+    /** What would be asked on the way. */
+    readonly steps: readonly string[];
+    readonly leftOut: readonly { readonly scope: string; readonly reason: string }[];
+    readonly scopes: readonly ScopeModel[];
+    /** Of the sign-in that is taken for granted. */
+    readonly methods: readonly string[];
+    readonly tokens: {
+      /** JSON, as the others. */
+      readonly idToken: string;
+      readonly algorithm: string;
+      readonly accessToken: {
+        readonly format: 'opaque' | 'jwt';
+        readonly scope: string;
+        readonly audience: string | null;
+        /** Seconds. */
+        readonly ttl: number;
+        readonly payload: string | null;
+      };
+      readonly userinfo: string | null;
+      readonly hasRefreshToken: boolean;
+      readonly reasons: readonly {
+        readonly scope: string;
+        readonly idToken: readonly string[];
+        readonly userinfo: readonly string[];
+        readonly missing: readonly string[];
+      }[];
+    } | null;
+  } | null;
+  readonly errors: FormProblems;
+}
+
 /** Of the page `admin-client`. */
 export interface AdminClientModel {
   readonly id: string;

@@ -300,7 +300,7 @@ function assertClientAssertion(
 }
 
 /** How and when the person signed in, for APIs that ask for more than that somebody did (RFC 9068, 2.2.1; RFC 9470, 6). */
-function signInClaims(ctx: KoaContextWithOIDC): Record<string, unknown> | undefined {
+export function signInClaims(ctx: KoaContextWithOIDC): Record<string, unknown> | undefined {
   const { AuthorizationCode, DeviceCode, RefreshToken } = ctx.oidc.entities;
   const source = AuthorizationCode ?? DeviceCode ?? RefreshToken;
   if (!source) return undefined;

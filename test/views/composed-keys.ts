@@ -1,6 +1,5 @@
 // The one list of translation keys that code puts together while it runs. A star stands for what is filled in. Every other key is written out
 // where it is used, so that a search finds it.
-
 import type { RoleDefinition } from '../../src/access/permission.ts';
 import { ACCOUNT_STATUSES } from '../../src/account/account.entity.ts';
 import type { AuditRecord } from '../../src/audit/audit.ts';
@@ -15,6 +14,7 @@ import type {
   SetupModel,
   UpstreamAccountModel,
 } from '../../src/http/page-model.ts';
+import type { LeftOut, PreviewStep, PreviewStop } from '../../src/oidc/claim-preview.ts';
 import { SCOPES } from '../../src/oidc/provider.ts';
 import { ACTIVITY } from '../../src/portal/activity.ts';
 import { ACCOUNT_ACTIONS } from '../../src/portal/admin/account-actions.ts';
@@ -74,6 +74,22 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
   'admin_accounts.problem.*': [
     ...['invalid-email', 'email-taken', 'invalid-username', 'username-taken', 'reserved-username'],
   ],
+  'admin_claims.stop.*': namesOf<PreviewStop>({
+    account: true,
+    unapproved: true,
+    no_code: true,
+    scope: true,
+    resource: true,
+  }),
+  'admin_claims.step.*': namesOf<PreviewStep>({
+    second_factor: true,
+    second_factor_setup: true,
+    passkey: true,
+    passkey_setup: true,
+    terms: true,
+    consent: true,
+  }),
+  'admin_claims.left_out_*': namesOf<LeftOut>({ unknown: true, no_refresh: true }),
   'admin_client.redirect.*': namesOf<RedirectProblem>({
     'not-url': true,
     wildcard: true,

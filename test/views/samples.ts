@@ -20,6 +20,7 @@ import { adminNavigation } from '../../src/portal/admin/admin-page.ts';
 import { accountSamples } from './account-samples.ts';
 import { adminAccountSamples } from './admin-account-samples.ts';
 import { adminAuditSamples } from './admin-audit-samples.ts';
+import { adminClaimSamples } from './admin-claim-samples.ts';
 import { adminClientSamples } from './admin-client-samples.ts';
 import { adminOverviewSamples } from './admin-overview-samples.ts';
 import { adminRoleSamples } from './admin-role-samples.ts';
@@ -218,6 +219,7 @@ export const samples: readonly Sample[] = [
   ...accountSamples,
   ...adminAuditSamples,
   ...adminOverviewSamples,
+  ...adminClaimSamples,
   ...adminClientSamples,
   ...adminRoleSamples,
   ...upstreamSamples,

@@ -14,6 +14,7 @@ const ADMIN_PAGES: readonly (readonly [url: string, label: string, permission: P
   ['/admin/clients', 'admin_clients.title', 'clients:read'],
   ['/admin/audit', 'admin_audit.title', 'audit:read'],
   ['/admin/roles', 'admin_roles.title', 'roles:read'],
+  ['/admin/claims', 'admin_claims.title', 'clients:read'],
 ];
 
 /** @param path of the request: pages below one of the list belong to it */
