@@ -91,6 +91,7 @@ import { adminAccountsRoutes } from './portal/admin/accounts.ts';
 import { adminAuditRoutes } from './portal/admin/audit.ts';
 import { adminClaimsRoutes } from './portal/admin/claims.ts';
 import { adminClientsRoutes } from './portal/admin/clients.ts';
+import { adminInvitationsRoutes } from './portal/admin/invitations.ts';
 import { adminOverviewRoutes } from './portal/admin/overview.ts';
 import { adminRolesRoutes } from './portal/admin/roles.ts';
 import { appsRoutes } from './portal/apps.ts';
@@ -597,6 +598,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
         bot: bot === null ? null : { isReady: () => bot.telegram.username !== null },
       }),
       adminAuditRoutes({ ...securityParts, roles, history }),
+      adminInvitationsRoutes({ ...securityParts, roles, invitations, languages: locales.available }),
       adminRolesRoutes({ ...securityParts, roles }),
       adminClaimsRoutes({ ...securityParts, roles, clients, claimPreviews, resources: settings.resources }),
       sessionsRoutes({ sessions, browserSessions, sessionsAndGrants, clients, pages, csrf }),

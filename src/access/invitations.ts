@@ -122,6 +122,15 @@ export class Invitations {
     return this.#database.em().find(Invitation, {}, { orderBy, limit });
   }
 
+  /** As `list`, a page of them. @param page.after the id that the page before ended with; nothing for the first, and for an id that is gone */
+  async page(page: { readonly after: string; readonly limit: number }): Promise<readonly Invitation[]> {
+    const last = UUID.test(page.after) ? await this.#database.em().findOne(Invitation, { id: page.after }) : null;
+    const { createdAt, id } = last ?? {};
+    const where = last ? { $or: [{ createdAt: { $lt: createdAt } }, { createdAt, id: { $lt: id } }] } : {};
+    const orderBy = { createdAt: 'desc', id: 'desc' } as const;
+    return this.#database.em().find(Invitation, where, { orderBy, limit: page.limit });
+  }
+
   /** @throws NotFound */
   async get(id: string): Promise<Invitation> {
     const found = UUID.test(id) ? await this.#database.em().findOne(Invitation, { id }) : null;

@@ -625,6 +625,29 @@ export interface Navigation {
   readonly entries: readonly { readonly url: string; readonly label: string; readonly isCurrent: boolean }[];
 }
 
+/** Of the page `admin-invitations`. */
+export interface AdminInvitationsModel {
+  /** The newest first. */
+  readonly invitations: readonly {
+    readonly id: string;
+    readonly email: string;
+    /** Their names. */
+    readonly roles: readonly string[];
+    readonly state: 'open' | 'used' | 'revoked' | 'expired';
+    readonly expiresAt: string;
+    /** Both null when nothing can be done any more. */
+    readonly resendUrl: string | null;
+    readonly revokeUrl: string | null;
+  }[];
+  readonly zone: string | null;
+  readonly nextUrl: string | null;
+  readonly roles: readonly { readonly id: string; readonly name: string }[];
+  readonly mailLanguages: readonly { readonly tag: string; readonly name: string }[];
+  readonly form: { readonly email: string; readonly role: string; readonly locale: string };
+  readonly done: 'sent' | 'revoked' | null;
+  readonly errors: FormProblems;
+}
+
 /** Of the page `admin-roles`. */
 export interface AdminRolesModel {
   readonly roles: readonly {

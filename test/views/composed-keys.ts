@@ -1,5 +1,7 @@
 // The one list of translation keys that code puts together while it runs. A star stands for what is filled in. Every other key is written out
 // where it is used, so that a search finds it.
+
+import type { InvitationState } from '../../src/access/invitations.ts';
 import type { RoleDefinition } from '../../src/access/permission.ts';
 import { ACCOUNT_STATUSES } from '../../src/account/account.entity.ts';
 import type { AuditRecord } from '../../src/audit/audit.ts';
@@ -99,6 +101,11 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
     credentials: true,
   }),
   'admin_clients.template_*': CLIENT_TEMPLATES,
+  'admin_invitations.done_*': ['sent', 'revoked'],
+  'admin_invitations.problem.*': [
+    ...['invalid-email', 'email-taken', 'already-invited', 'rank', 'permission-missing', 'unknown-role'],
+  ],
+  'admin_invitations.state_*': namesOf<InvitationState>({ open: true, used: true, revoked: true, expired: true }),
   'admin_role.problem.*': [
     ...['role-name', 'role-id', 'role-taken', 'role-rank', 'role-inherits', 'role-permission'],
     ...['rank', 'permission-missing', 'in-use'],

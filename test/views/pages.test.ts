@@ -73,6 +73,8 @@ const FIXED_FIELDS = new Set([
   'template',
   'requiredAcr',
   'rank',
+  'expiresAt',
+  'done',
   'source',
   'emailUse',
   'usernameUse',

@@ -22,6 +22,7 @@ import { adminAccountSamples } from './admin-account-samples.ts';
 import { adminAuditSamples } from './admin-audit-samples.ts';
 import { adminClaimSamples } from './admin-claim-samples.ts';
 import { adminClientSamples } from './admin-client-samples.ts';
+import { adminInvitationSamples } from './admin-invitation-samples.ts';
 import { adminOverviewSamples } from './admin-overview-samples.ts';
 import { adminRoleSamples } from './admin-role-samples.ts';
 import { deviceSamples } from './device-samples.ts';
@@ -221,6 +222,7 @@ export const samples: readonly Sample[] = [
   ...adminOverviewSamples,
   ...adminClaimSamples,
   ...adminClientSamples,
+  ...adminInvitationSamples,
   ...adminRoleSamples,
   ...upstreamSamples,
   ...telegramSamples,

@@ -4,6 +4,12 @@ import type { Cause } from '../../audit/audit.ts';
 import { causeOf } from '../portal-session.ts';
 import type { Administrator } from './admin-door.ts';
 
+/** One parameter of the address; nothing where it is missing, repeated or too long to be meant. */
+export function parameterOf(ctx: RouterContext, name: string): string {
+  const value = ctx.query[name];
+  return typeof value === 'string' && value.length <= 200 && !value.includes('\0') ? value : '';
+}
+
 export function causeBy(ctx: RouterContext, who: Administrator): Cause {
   return causeOf(ctx, who.session.account.id);
 }
