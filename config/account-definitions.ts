@@ -36,6 +36,10 @@ export const accounts = {
     meaning: 'Usernames nobody can take, and nothing that looks like them.',
   }),
   invitationTtl: setting(seconds(3600, 90 * DAY), { default: 7 * DAY, meaning: 'How long an invitation works.' }),
+  deletionGrace: setting(seconds(3600, 90 * DAY), {
+    default: 14 * DAY,
+    meaning: 'How long people can take back the deletion of their account before it is gone.',
+  }),
   termsUrl: setting(webUrl('https'), {
     example: 'https://example.com/terms',
     defaultText: 'nobody is asked to agree to anything',

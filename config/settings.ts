@@ -174,6 +174,7 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
       setupLink: 3600,
       freshProof: values.freshProofTtl,
       notMe: values.notMeTtl,
+      deletionGrace: values.deletionGrace,
     },
     newDeviceNotices: values.newDeviceNotices,
     refreshGrace: values.refreshGrace,

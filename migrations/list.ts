@@ -18,6 +18,7 @@ import { DeletedClients } from './20261121000140-deleted-clients.ts';
 import { Phones } from './20261121000150-phones.ts';
 import { TelegramFactor } from './20261121000160-telegram-factor.ts';
 import { AppUses } from './20261121000170-app-uses.ts';
+import { AccountDeletions } from './20261121000171-account-deletions.ts';
 import { AdminLists } from './20261121000180-admin-lists.ts';
 import { AuditNote } from './20261121000181-audit-note.ts';
 import { AuditSearch } from './20261121000190-audit-search.ts';
@@ -43,6 +44,7 @@ export const migrations = [
   { name: '20261121000150-phones', class: Phones },
   { name: '20261121000160-telegram-factor', class: TelegramFactor },
   { name: '20261121000170-app-uses', class: AppUses },
+  { name: '20261121000171-account-deletions', class: AccountDeletions },
   { name: '20261121000180-admin-lists', class: AdminLists },
   { name: '20261121000181-audit-note', class: AuditNote },
   { name: '20261121000190-audit-search', class: AuditSearch },

@@ -59,6 +59,7 @@ import { interactionRoutes } from './interaction/routes.ts';
 import { type Log, serializeError } from './log.ts';
 import { createNotifications } from './notification/notifications.ts';
 import { sealedMails } from './notification/outbox.ts';
+import { AccountDeletions } from './oidc/account-deletions.ts';
 import { reaches } from './oidc/acr.ts';
 import { AppUses, followAppUses } from './oidc/app-uses.ts';
 import { Apps } from './oidc/apps.ts';
@@ -74,6 +75,7 @@ import { Keys, type KeyTimes, sealedSecrets, sealedSigningKeys } from './oidc/ke
 import { LogoutDeliveries } from './oidc/logout-deliveries.ts';
 import { createEnginePages } from './oidc/pages.ts';
 import { loadPairwiseSalt } from './oidc/pairwise.ts';
+import { PersonalData } from './oidc/personal-data.ts';
 import { checkClientMetadata, createProvider, SCOPES } from './oidc/provider.ts';
 import { grantScripts, RedisArtifacts } from './oidc/redis-grants.ts';
 import { Resources } from './oidc/resources.ts';
@@ -99,6 +101,7 @@ import { emailUndoRoutes } from './portal/email-undo.ts';
 import { homeRoutes } from './portal/home.ts';
 import { identitiesRoutes } from './portal/identities.ts';
 import { invitationRoutes } from './portal/invitation.ts';
+import { ownDataRoutes } from './portal/own-data.ts';
 import { PORTAL_CLIENT_ID, PortalSessions, portalClient } from './portal/portal-session.ts';
 import { profileRoutes } from './portal/profile.ts';
 import { securityRoutes } from './portal/security.ts';
@@ -106,6 +109,7 @@ import { sessionsRoutes } from './portal/sessions.ts';
 import { createSetupLink, setupRoutes } from './portal/setup.ts';
 import { asUnavailable, Database, type EntityManager, isOutage } from './storage/database.ts';
 import { loadKeptSecret } from './storage/kept-secret.ts';
+import { Lease } from './storage/lease.ts';
 import { OneTime, sealedOneTimeValues } from './storage/one-time.ts';
 import { openRedis, type RedisConnection } from './storage/redis.ts';
 import { SealedStores, type SealedTable } from './storage/sealed-stores.ts';
@@ -177,6 +181,7 @@ export interface App {
   readonly history: History;
   readonly database: Database;
   readonly sessionsAndGrants: SessionsAndGrants;
+  readonly deletions: AccountDeletions;
   readonly grants: GrantStorage;
   readonly loaded: LoadedSettings;
   readonly log: Log;
@@ -308,6 +313,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const consents = new Consents({ database, audit });
   const resources = new Resources(settings.resources);
   const browserSessions = new BrowserSessions({ sql: database.sql, log });
+  const personalData = new PersonalData({ database, history });
   const appUses = new AppUses({ sql: database.sql });
   const keys = new Keys({ database, audit, seal });
   const artifacts = redis
@@ -374,9 +380,14 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const logoutDeliveries = new LogoutDeliveries({ sql: database.sql, engine, fetch: guardedFetch, log });
   const sessionsAndGrants = new SessionsAndGrants({
     ...{ database, accounts, identities, factors, lockout, roles, audit },
-    ...{ browserSessions, grants, mailed, trustedDevices, notifyLogout },
+    ...{ browserSessions, grants, mailed, trustedDevices, notifyLogout, personalData },
   });
 
+  const deletions = new AccountDeletions({
+    ...{ database, accounts, roles, mailed, oneTime, audit, sessionsAndGrants, personalData },
+    lease: new Lease({ sql: database.sql, name: 'account-deletions' }),
+    grace: settings.ttl.deletionGrace,
+  });
   const apps = new Apps({ consents, grants, appUses, notifyLogout, hidden: [PORTAL_CLIENT_ID] });
 
   /** Whether an account has what it takes to sign in at one of these levels. */
@@ -602,6 +613,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       adminRolesRoutes({ ...securityParts, roles }),
       adminClaimsRoutes({ ...securityParts, roles, clients, claimPreviews, resources: settings.resources }),
       sessionsRoutes({ sessions, browserSessions, sessionsAndGrants, clients, pages, csrf }),
+      ownDataRoutes({ ...profileParts, personalData, deletions }),
       activityRoutes({ sessions, history, clients, oneTime, budgets, pages, csrf }),
       appsRoutes({ sessions, apps, clients, resources, ownScopes: SCOPES, pages, csrf }),
       webhookRoutes({
@@ -659,6 +671,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     totp,
     trustedDevices,
     browserSessions,
+    deletions,
     usedData,
     ...(bot ? [bot.telegram, bot.approvals] : []),
   ];
@@ -683,6 +696,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       history,
       database,
       sessionsAndGrants,
+      deletions,
       grants,
       loaded,
       log,

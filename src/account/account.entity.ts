@@ -52,6 +52,8 @@ const AccountSchema = defineEntity({
     /** Which terms were accepted, and when. */
     termsVersion: p.string().nullable(),
     termsAcceptedAt: p.datetime().nullable(),
+    /** The owner deleted it; until then they can take it back. */
+    purgeAt: p.datetime().nullable(),
     /** Goes up whenever a credential changes; what was bound to an older number is dead. */
     credentialVersion: p.integer(),
   },

@@ -358,6 +358,55 @@ export class Accounts {
     this.forgetRecent();
   }
 
+  /**
+   * The owner deletes it: nothing of it works from now on, and after the grace it is gone. The caller ends what it holds.
+   * @param grace seconds
+   * @returns when it will be gone; null when it is in no state for this
+   */
+  async beginDeletion(em: EntityManager, id: string, grace: number): Promise<Date | null> {
+    const [row] = await em.execute<{ purgeAt: Date | string }[]>(
+      `update account set status = 'deleted', purge_at = now() + make_interval(secs => ?), updated_at = now(),
+         credential_version = credential_version + 1
+       where id = ? and status = 'active' returning purge_at as "purgeAt"`,
+      [grace, id],
+    );
+    return row ? new Date(row.purgeAt) : null;
+  }
+
+  /** @returns false when the account is not waiting for its end any more */
+  async endDeletion(em: EntityManager, id: string): Promise<boolean> {
+    const rows = await em.execute<object[]>(
+      `update account set status = 'active', purge_at = null, updated_at = now(), credential_version = credential_version + 1
+       where id = ? and status = 'deleted' and purge_at > now() returning id`,
+      [id],
+    );
+    return rows.length === 1;
+  }
+
+  /** Accounts whose grace is over, the oldest first. */
+  async listDue(limit: number): Promise<readonly Pick<AccountRow, 'id' | 'subject'>[]> {
+    return this.#database
+      .em()
+      .execute(
+        `select id, subject from account where status = 'deleted' and purge_at <= now() order by purge_at, id limit ?`,
+        [limit],
+      );
+  }
+
+  /** Whether the grace of an account is over; from here to the end of the transaction nobody else changes it. */
+  async isDue(em: EntityManager, id: string): Promise<boolean> {
+    const rows = await em.execute<object[]>(
+      `select 1 as one from account where id = ? and status = 'deleted' and purge_at <= now() for update`,
+      [id],
+    );
+    return rows.length === 1;
+  }
+
+  /** The row of an account that is due, with everything that refers to it. */
+  async purge(em: EntityManager, id: string): Promise<void> {
+    await em.nativeDelete(Account, { id });
+  }
+
   /** What the person says about themselves. */
   async updateProfile(
     id: string,

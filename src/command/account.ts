@@ -77,7 +77,11 @@ export function accountCommands(program: Command, choose: Choose): void {
   };
   onAccount('show', 'show an account', show);
   onAccount('disable', 'refuse an account from now on and end all it holds', disable);
-  onAccount('enable', 'let a disabled account sign in again', enable);
+  onAccount(
+    'enable',
+    'let a disabled account sign in again, or one that its owner deleted and that is not gone yet',
+    enable,
+  );
   onAccount('unlock', 'forget failed sign-ins', unlock);
   onAccount('delete', 'delete an account for good', remove);
   onAccount('sign-out', 'end all sessions and grants of an account', signOut);
@@ -164,6 +168,10 @@ async function disable(app: App, account: AccountRow): Promise<Outcome> {
 }
 
 async function enable(app: App, account: AccountRow): Promise<Outcome> {
+  if (account.status === 'deleted') {
+    await app.deletions.restore(account, CLI);
+    return changed(app, account, 'can sign in again');
+  }
   await app.accounts.setStatus(account.id, { from: ['disabled'], to: 'active', action: 'account.enable' }, CLI);
   return changed(app, account, 'can sign in again');
 }

@@ -350,7 +350,7 @@ export interface NewPasswordModel {
 
 /** Of the page `link-confirm`. */
 export interface LinkModel {
-  readonly purpose: 'sign-in' | 'verify-email' | 'invitation' | 'email-change' | 'email-undo';
+  readonly purpose: 'sign-in' | 'verify-email' | 'invitation' | 'email-change' | 'email-undo' | 'deletion-undo';
   /** Null in a browser in which the link does nothing. */
   readonly action: string | null;
   /** Carried by the form, where its address does not. */
@@ -571,6 +571,27 @@ export interface ActivityModel {
   readonly isFirst: boolean;
   /** IANA name of the account's time zone; null: UTC. */
   readonly zone: string | null;
+}
+
+/** Of the page `account-data`. */
+export interface DataModel {
+  readonly stage: 'overview' | 'export';
+  /** For which a deletion can be taken back. */
+  readonly days: number;
+}
+
+/** Of the page `account-delete`. */
+export interface DeleteModel {
+  readonly isDone: boolean;
+  /** For which it can be taken back. */
+  readonly days: number;
+  /** ISO 8601; null before it is done. */
+  readonly purgeAt: string | null;
+  /** Whether a mail says how to take it back. */
+  readonly hasMail: boolean;
+  /** IANA name of the account's time zone; null: UTC. */
+  readonly zone: string | null;
+  readonly errors: FormProblems;
 }
 
 /** Of the page `telegram-wait`: the way to the bot, the number to choose there, and back. */

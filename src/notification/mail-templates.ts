@@ -31,6 +31,9 @@ interface Words {
   /** With the code at its end; the log never sees it. */
   readonly subjectWithCode?: string;
   readonly intro?: string;
+  /** What the link of a notice is for; without it, for saying "it was not me". */
+  readonly linkText?: string;
+  readonly linkLabel?: string;
 }
 
 const WORDS: Readonly<Record<Exclude<MessageKind, 'notice' | 'new-password'>, Words>> = {
@@ -57,7 +60,12 @@ const NOTICES: Readonly<Record<Notice, Words>> = {
   'factor-removed': { subject: 'mail.factor_removed.subject', intro: 'mail.factor_removed.intro' },
   'recovery-code-used': { subject: 'mail.recovery_code_used.subject', intro: 'mail.recovery_code_used.intro' },
   'identity-linked': { subject: 'mail.identity_linked.subject', intro: 'mail.identity_linked.intro' },
-  'deletion-started': { subject: 'mail.deletion_started.subject', intro: 'mail.deletion_started.intro' },
+  'deletion-started': {
+    subject: 'mail.deletion_started.subject',
+    intro: 'mail.deletion_started.intro',
+    linkText: 'mail.deletion_started.text',
+    linkLabel: 'mail.deletion_started.button',
+  },
 };
 
 const FACTORS: Readonly<Record<Factor, string>> = {
@@ -107,6 +115,8 @@ export class MailTemplates {
       product,
       host: hostname,
       heading,
+      linkText: t(words.linkText ?? 'mail.not_me.text'),
+      linkLabel: t(words.linkLabel ?? 'mail.not_me.button'),
       intro: words.intro === undefined ? null : t(words.intro, { product }),
       code,
       link: this.#issuer + model.path,

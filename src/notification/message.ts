@@ -40,7 +40,7 @@ export type Notice =
 export type Factor = 'passkey' | 'totp' | 'recovery-codes' | 'password' | 'telegram';
 
 export interface NoticeModel extends Asked {
-  /** `path` leads to the page with the button "this was not me". */
+  /** `path` leads to the page with the button "this was not me", or to the one that takes a deletion back. */
   readonly what: Notice;
   /** Which kind of factor was added or removed. */
   readonly factor?: Factor;

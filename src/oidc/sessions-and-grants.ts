@@ -13,6 +13,7 @@ import type { Database, EntityManager } from '../storage/database.ts';
 import type { BrowserSession, BrowserSessions } from './browser-sessions.ts';
 import type { GrantStorage } from './grant-adapter.ts';
 import type { EngineSession } from './grant-view.ts';
+import type { PersonalData } from './personal-data.ts';
 
 /** Refuses a change by throwing, or adds to it, in its transaction. */
 type Alongside = (em: EntityManager) => Promise<unknown>;
@@ -32,6 +33,7 @@ export class SessionsAndGrants {
   readonly #browserSessions: BrowserSessions;
   readonly #grants: GrantStorage;
   readonly #trustedDevices: TrustedDevices;
+  readonly #personalData: PersonalData;
   readonly #notifyLogout: NotifyLogout;
 
   constructor(parts: {
@@ -46,6 +48,7 @@ export class SessionsAndGrants {
     readonly browserSessions: BrowserSessions;
     readonly grants: GrantStorage;
     readonly trustedDevices: TrustedDevices;
+    readonly personalData: PersonalData;
     readonly notifyLogout: NotifyLogout;
   }) {
     this.#database = parts.database;
@@ -53,6 +56,7 @@ export class SessionsAndGrants {
     this.#factors = parts.factors;
     this.#lockout = parts.lockout;
     this.#trustedDevices = parts.trustedDevices;
+    this.#personalData = parts.personalData;
     this.#notifyLogout = parts.notifyLogout;
     this.#accounts = parts.accounts;
     this.#browserSessions = parts.browserSessions;
@@ -182,11 +186,12 @@ export class SessionsAndGrants {
     await this.endAll(account, cause, 'reset-credentials');
   }
 
-  /** @throws Conflict `last-super-admin` */
+  /** For good, and at once. @throws Conflict `last-super-admin` */
   async delete(account: AccountRow, cause: Cause, guard?: Alongside): Promise<void> {
     await this.#accounts.delete(account.id, cause, async (em) => {
       await guard?.(em);
       await this.#roles.guardLastOwner(em, account.id);
+      await this.#personalData.erase(em, account);
     });
     await this.endAll(account, cause, 'deleted');
   }

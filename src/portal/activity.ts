@@ -38,6 +38,7 @@ export const ACTIVITY = {
   apps: ['consent.grant', 'consent.deny', 'consent.revoke'],
   account: [
     ...['account.create', 'account.update', 'account.disable', 'account.enable', 'terms.accept', 'setup.complete'],
+    ...['account.delete-request', 'account.delete-undo', 'account.export'],
     ...['role.assign', 'role.revoke', 'invitation.use'],
   ],
 } as const;

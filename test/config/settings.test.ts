@@ -60,6 +60,7 @@ describe('without any setting', () => {
         setupLink: 3600,
         freshProof: 600,
         notMe: 604_800,
+        deletionGrace: 1_209_600,
       },
       newDeviceNotices: true,
       refreshGrace: 0,

@@ -1,6 +1,6 @@
 // The pages of the account portal about apps and about what happened.
 
-import type { ActivityModel, AppsModel } from '../../src/http/page-model.ts';
+import type { ActivityModel, AppsModel, DataModel, DeleteModel, LinkModel } from '../../src/http/page-model.ts';
 import { ACTIVITY } from '../../src/portal/activity.ts';
 import type { Sample } from './sample.ts';
 
@@ -65,9 +65,42 @@ const ofApp: ActivityModel = {
   isFirst: false,
 };
 
+const data: DataModel = { stage: 'overview', days: 14 };
+const deletion: DeleteModel = {
+  isDone: false,
+  days: 14,
+  purgeAt: null,
+  hasMail: true,
+  zone: 'Europe/Berlin',
+  errors: { fields: {} },
+};
+const restore: LinkModel = { purpose: 'deletion-undo', action: '/account-restore/abc', token: null, isDone: false };
+
 export const accountSamples: readonly Sample[] = [
   { name: 'account-apps', page: 'account-apps', isSignedIn: true, model: apps },
   { name: 'account-apps-none', page: 'account-apps', isSignedIn: true, model: { ...apps, apps: [], done: true } },
+  { name: 'account-data', page: 'account-data', isSignedIn: true, model: data },
+  {
+    name: 'account-data-export',
+    page: 'account-data',
+    isSignedIn: true,
+    model: { ...data, stage: 'export' } satisfies DataModel,
+  },
+  { name: 'account-delete', page: 'account-delete', isSignedIn: true, model: deletion },
+  {
+    name: 'account-delete-last-owner',
+    page: 'account-delete',
+    isSignedIn: true,
+    model: { ...deletion, hasMail: false, errors: { summary: 'delete.problem.last_owner', fields: {} } },
+  },
+  {
+    name: 'account-delete-done',
+    page: 'account-delete',
+    isSignedIn: true,
+    model: { ...deletion, isDone: true, purgeAt: '2026-12-05T09:30:00.000Z' },
+  },
+  { name: 'link-confirm-restore', page: 'link-confirm', model: restore },
+  { name: 'link-confirm-restored', page: 'link-confirm', model: { ...restore, action: null, isDone: true } },
   { name: 'account-activity', page: 'account-activity', isSignedIn: true, model: activity },
   { name: 'account-activity-app', page: 'account-activity', isSignedIn: true, model: ofApp },
 ];

@@ -91,6 +91,7 @@ const FIXED_FIELDS = new Set([
   'firstSeen',
   'lastSeen',
   'firstUsedAt',
+  'purgeAt',
   'what',
   'kinds',
   'at',
