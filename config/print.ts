@@ -1,6 +1,7 @@
 // The settings as `config print` shows them: every name with its value and where it came from, secrets masked.
-import { definitions, settingNames, variableName } from './definitions.ts';
-import { asText } from './setting.ts';
+import { declarations } from './declarations.ts';
+import { definitions, sections, settingNames, variableName } from './definitions.ts';
+import { asText, type Setting } from './setting.ts';
 import type { LoadedSettings } from './settings.ts';
 import type { Source } from './source.ts';
 
@@ -8,6 +9,16 @@ export interface DescribedSetting {
   readonly name: string;
   readonly value: string;
   readonly source: Source;
+}
+
+export interface ExplainedSetting extends DescribedSetting {
+  /** As the settings page of the guides has it, in English. */
+  readonly meaning: string;
+}
+
+export interface SettingsSection {
+  readonly title: string;
+  readonly settings: readonly ExplainedSetting[];
 }
 
 const MASK = '••••••••';
@@ -22,4 +33,23 @@ export function describeSettings(loaded: LoadedSettings): readonly DescribedSett
     if (!secretNames.has(name)) return { name, value: asText(loaded.values.get(name)), source };
     return { name, value: source === 'default' ? '' : MASK, source };
   });
+}
+
+/** The same by section, with what each is for. Lists that are not declared are left out. */
+export function explainSettings(loaded: LoadedSettings): readonly SettingsSection[] {
+  const described = new Map(describeSettings(loaded).map((one) => [one.name, one]));
+  const explain = (name: string, meaning: string): readonly ExplainedSetting[] => {
+    const one = described.get(name);
+    return one === undefined ? [] : [{ ...one, meaning }];
+  };
+  const lists = Object.entries(declarations).flatMap(([name, { meaning }]) => explain(name, meaning));
+  return [
+    ...sections.map(({ title, settings }) => ({
+      title,
+      settings: Object.entries<Setting<unknown>>(settings).flatMap(([name, { meaning }]) =>
+        explain(variableName(name as keyof typeof definitions), meaning),
+      ),
+    })),
+    ...(lists.length === 0 ? [] : [{ title: 'Lists in YAML', settings: lists }]),
+  ];
 }

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import type { Middleware } from 'koa';
 import { ensureSecret } from '../config/generated-secret.ts';
+import { explainSettings } from '../config/print.ts';
 import type { LoadedSettings, Settings } from '../config/settings.ts';
 import { migrations } from '../migrations/list.ts';
 import { HeldInvitations } from './access/held-invitation.ts';
@@ -96,6 +97,7 @@ import { adminClientsRoutes } from './portal/admin/clients.ts';
 import { adminInvitationsRoutes } from './portal/admin/invitations.ts';
 import { adminOverviewRoutes } from './portal/admin/overview.ts';
 import { adminRolesRoutes } from './portal/admin/roles.ts';
+import { adminSettingsRoutes } from './portal/admin/settings.ts';
 import { appsRoutes } from './portal/apps.ts';
 import { emailUndoRoutes } from './portal/email-undo.ts';
 import { homeRoutes } from './portal/home.ts';
@@ -607,6 +609,11 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
         isRedisUsed: settings.redis.kind !== 'none',
         areGrantsUp: () => grants.isHealthy(),
         bot: bot === null ? null : { isReady: () => bot.telegram.username !== null },
+      }),
+      adminSettingsRoutes({
+        ...{ ...securityParts, roles, identities },
+        sections: explainSettings(loaded),
+        bot: bot?.telegram ?? null,
       }),
       adminAuditRoutes({ ...securityParts, roles, history }),
       adminInvitationsRoutes({ ...securityParts, roles, invitations, languages: locales.available }),

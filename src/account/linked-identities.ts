@@ -70,6 +70,16 @@ export class LinkedIdentities {
     ) as Promise<readonly LinkedIdentityView[]>;
   }
 
+  /** Who an account is at an upstream, by the identity that was used last; null where it has none there. */
+  async findSubject(accountId: string, upstream: string): Promise<string | null> {
+    const [row] = await this.#database.em().execute<{ subject: string }[]>(
+      `select subject from linked_identity where account_id = ? and upstream = ?
+       order by last_used_at desc nulls last, id limit 1`,
+      [accountId, upstream],
+    );
+    return row?.subject ?? null;
+  }
+
   /** @returns false when the identity belongs to somebody, be it this account; the transaction can go on */
   async link(em: EntityManager, accountId: string, key: IdentityKey, details: IdentityDetails): Promise<boolean> {
     const now = new Date();

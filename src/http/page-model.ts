@@ -1067,3 +1067,30 @@ export interface AdminOverviewModel {
   readonly zone: string | null;
   readonly errors: FormProblems;
 }
+
+/** Of the page `admin-settings`. */
+export interface AdminSettingsModel {
+  /** In the words of the guides, which are English. */
+  readonly sections: readonly {
+    readonly title: string;
+    readonly settings: readonly {
+      readonly name: string;
+      /** Secrets are masked; empty where nothing is set. */
+      readonly value: string;
+      readonly from: 'default' | 'environment' | 'file' | 'yaml' | 'generated';
+      readonly meaning: string;
+    }[];
+  }[];
+  readonly canWrite: boolean;
+  /** The own address, for a test; null without one. */
+  readonly testAddress: string | null;
+  /** The code with which a mail server refused the last mail to it for good. */
+  readonly refusal: string | null;
+  /** Null where there is no bot. */
+  readonly bot: { readonly isLinked: boolean } | null;
+  /** What was just done. */
+  readonly done: 'mail' | 'telegram' | null;
+  /** Seconds. */
+  readonly retryAfter?: number;
+  readonly errors: FormProblems;
+}

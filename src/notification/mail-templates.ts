@@ -42,6 +42,7 @@ const WORDS: Readonly<Record<Exclude<MessageKind, 'notice' | 'new-password'>, Wo
   reset: { subject: 'mail.reset.subject', subjectWithCode: 'mail.reset.subject_with_code' },
   'already-registered': { subject: 'mail.already_registered.subject' },
   invitation: { subject: 'mail.invitation.subject' },
+  test: { subject: 'mail.test.subject' },
   'email-change': { subject: 'mail.email_change.subject', subjectWithCode: 'mail.email_change.subject_with_code' },
   'email-change-notice': { subject: 'mail.email_change_notice.subject' },
 };

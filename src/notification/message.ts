@@ -61,6 +61,8 @@ export interface MessageModels {
   /** Somebody registered with an address that already has an account; `path` leads to sign-in. */
   'already-registered': Asked & { readonly notMePath?: string };
   invitation: Linked & { readonly inviter: string | null; readonly organization: string | null };
+  /** Whoever administers mail asked for it; `path` leads back. */
+  test: Asked;
   /** To the new address. */
   'email-change': Coded;
   /** To the old address; `path` leads to the page with the button that undoes the change. */

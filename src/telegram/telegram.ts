@@ -80,6 +80,15 @@ export class Telegram {
     return this.#send(telegramId, locales.t(locales.pick({ uiLocales: chat.locale ?? '' }))(key, values));
   }
 
+  /** A message that asks for nothing: that it arrives is what it is about. @returns false when the person cannot be reached */
+  async sendTest(telegramId: string): Promise<boolean> {
+    const { locales, chats, productName, issuer } = this.#parts;
+    const chat = await chats.find(telegramId);
+    if (!chat?.isReachable) return false;
+    const t = locales.t(locales.pick({ uiLocales: chat.locale ?? '' }));
+    return this.#send(telegramId, t('bot.test', { product: productName, host: new URL(issuer).host }));
+  }
+
   /** @returns false when the person cannot be reached */
   async #send(
     telegramId: string,

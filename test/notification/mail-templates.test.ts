@@ -38,6 +38,7 @@ const samples: readonly Sample[] = [
   { kind: 'already-registered', model: { path: '/account', asked } },
   { kind: 'already-registered', model: { path: '/account', asked, notMePath: '/not-me/xyz' } },
   { kind: 'invitation', model: { path: '/register?invitation=abc', inviter: 'Ada "A" Lovelace', organization: 'R&D' } },
+  { kind: 'test', model: { path: '/admin/settings', asked } },
   { kind: 'email-change', model: coded },
   { kind: 'email-change-notice', model: { path: '/link/undo', asked, newAddress: 'eve@evil.example' } },
   ...notices.map((what): Sample => ({ kind: 'notice', model: { what, path: '/not-me/xyz', asked } })),

@@ -69,6 +69,8 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
     .flat()
     .map((action) => action.replace('.', '-')),
   'activity.kind_*': Object.keys(ACTIVITY),
+  'admin_settings.done_*': ['mail', 'telegram'],
+  'admin_settings.from_*': ['default', 'environment', 'file', 'yaml', 'generated'],
   'admin_overview.part_*': ['database', 'redis', 'mail', 'bot', 'upstream'],
   'admin_overview.series_*': ['sign-ins', 'failures', 'accounts', 'sessions'],
   'admin_overview.step_*': ['https', 'mail', 'administrator', 'passkey', 'client'],

@@ -25,6 +25,7 @@ import { adminClientSamples } from './admin-client-samples.ts';
 import { adminInvitationSamples } from './admin-invitation-samples.ts';
 import { adminOverviewSamples } from './admin-overview-samples.ts';
 import { adminRoleSamples } from './admin-role-samples.ts';
+import { adminSettingsSamples } from './admin-settings-samples.ts';
 import { deviceSamples } from './device-samples.ts';
 import { mailedSamples } from './mailed-samples.ts';
 import type { Sample } from './sample.ts';
@@ -219,6 +220,7 @@ export const samples: readonly Sample[] = [
   ...adminAccountSamples,
   ...accountSamples,
   ...adminAuditSamples,
+  ...adminSettingsSamples,
   ...adminOverviewSamples,
   ...adminClaimSamples,
   ...adminClientSamples,

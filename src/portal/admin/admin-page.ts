@@ -16,6 +16,7 @@ const ADMIN_PAGES: readonly (readonly [url: string, label: string, permission: P
   ['/admin/invitations', 'admin_invitations.title', 'invitations:write'],
   ['/admin/roles', 'admin_roles.title', 'roles:read'],
   ['/admin/claims', 'admin_claims.title', 'clients:read'],
+  ['/admin/settings', 'admin_settings.title', 'settings:read'],
 ];
 
 /** @param path of the request: pages below one of the list belong to it */
