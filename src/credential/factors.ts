@@ -63,6 +63,13 @@ export interface RemovalOptions {
   readonly alongside?: (em: EntityManager) => Promise<void>;
 }
 
+/** Most accounts have few of them, and every sign-in asks: one statement says what there is to read. */
+const HELD = `select exists (select from password where account_id = ?) as password,
+  exists (select from totp where account_id = ?) as totp, exists (select from passkey where account_id = ?) as passkey,
+  exists (select from recovery_code where account_id = ?) as "recoveryCode",
+  exists (select from telegram_factor where account_id = ?) as telegram`;
+type Held = Readonly<Record<'password' | 'totp' | 'passkey' | 'recoveryCode' | 'telegram', boolean>>;
+
 /** From here on downwards it is time for new recovery codes. */
 const FEW_CODES = 3;
 
@@ -108,11 +115,12 @@ export class Factors {
 
   /** @param em inside a transaction, its own */
   async overview(accountId: string, em: EntityManager = this.#database.em()): Promise<FactorOverview> {
-    const hasPassword = await this.#passwords.has(accountId, em);
-    const totp = await this.#totp.find(accountId, em);
-    const passkeys = await this.#passkeys.list(accountId, em);
-    const recoveryCodes = await this.#recoveryCodes.count(accountId, em);
-    const telegram = await this.#telegram.find(accountId, em);
+    const [held] = await em.execute<Held[]>(HELD, [accountId, accountId, accountId, accountId, accountId]);
+    const hasPassword = held?.password === true;
+    const totp = held?.totp ? await this.#totp.find(accountId, em) : null;
+    const passkeys = held?.passkey ? await this.#passkeys.list(accountId, em) : [];
+    const recoveryCodes = held?.recoveryCode ? await this.#recoveryCodes.count(accountId, em) : 0;
+    const telegram = held?.telegram ? await this.#telegram.find(accountId, em) : null;
     const allOthers = await this.#otherWays(accountId, em);
     const waysIn = passkeys.filter((one) => one.kind === 'way-in');
     // A passkey that signs in alone is a better password, not a second lock on the old one: whoever left it at home still gets in as before.

@@ -177,10 +177,6 @@ export class Passwords {
     }
   }
 
-  async has(accountId: string, em: EntityManager = this.#database.em()): Promise<boolean> {
-    return (await em.count(Password, { accountId })) === 1;
-  }
-
   #isOutdated(hash: string): boolean {
     const { hashMemoryKib, hashIterations, hashParallelism } = this.#settings;
     return (

@@ -65,8 +65,11 @@ export async function completeFirstFactor(
   const owed = await findOwed(parts, interaction, account, proven.proofs);
   const isTrusted =
     owed.kind === 'factor' && owed.mayBeTrusted && !owed.isOptional && (await findTrust(ctx, parts, account));
-  const proofs: readonly Proof[] = isTrusted ? [first, { method: 'trusted-device' }] : [first];
-  await proceed(ctx, parts, interaction, account, { ...proven, proofs });
+  if (isTrusted) {
+    await proceed(ctx, parts, interaction, account, { ...proven, proofs: [first, { method: 'trusted-device' }] });
+  } else {
+    await goOn(ctx, parts, interaction, account, proven, owed);
+  }
 }
 
 /** On to what is still owed, or to the end. */
@@ -78,6 +81,17 @@ export async function proceed(
   proven: Proven,
 ): Promise<void> {
   const owed = await findOwed(parts, interaction, account, allProofs(proven));
+  await goOn(ctx, parts, interaction, account, proven, owed);
+}
+
+async function goOn(
+  ctx: Context,
+  parts: SignInParts,
+  interaction: Interaction,
+  account: AccountRow,
+  proven: Proven,
+  owed: Owed,
+): Promise<void> {
   if (owed.kind === 'nothing' || (owed.kind === 'factor' && owed.isOptional && proven.isEnough === true)) {
     await completeSignIn(ctx, parts, interaction, account, proven);
     return;
