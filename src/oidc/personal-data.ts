@@ -19,6 +19,8 @@ export const EXPORTED: Readonly<Record<string, string>> = {
     where account_id = $1 order by linked_at`,
   telegram_phone:
     'select phone_number, telegram_id::text as telegram_id, proof, proven_at from telegram_phone where account_id = $1',
+  telegram_factor:
+    'select telegram_id::text as telegram_id, created_at, last_used_at from telegram_factor where account_id = $1',
   role_assignment: 'select role_id, created_at from role_assignment where account_id = $1 order by role_id',
   consent:
     'select client_id, scope, claims, resources, created_at, updated_at from consent where account_id = $1 order by client_id',
