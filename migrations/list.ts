@@ -17,6 +17,7 @@ import { RolesOfOperators } from './20261121000110-roles.ts';
 import { DeletedClients } from './20261121000140-deleted-clients.ts';
 import { Phones } from './20261121000150-phones.ts';
 import { TelegramFactor } from './20261121000160-telegram-factor.ts';
+import { UpstreamSubject } from './20261121000161-upstream-subject.ts';
 import { AppUses } from './20261121000170-app-uses.ts';
 import { AccountDeletions } from './20261121000171-account-deletions.ts';
 import { AdminLists } from './20261121000180-admin-lists.ts';
@@ -43,6 +44,7 @@ export const migrations = [
   { name: '20261121000140-deleted-clients', class: DeletedClients },
   { name: '20261121000150-phones', class: Phones },
   { name: '20261121000160-telegram-factor', class: TelegramFactor },
+  { name: '20261121000161-upstream-subject', class: UpstreamSubject },
   { name: '20261121000170-app-uses', class: AppUses },
   { name: '20261121000171-account-deletions', class: AccountDeletions },
   { name: '20261121000180-admin-lists', class: AdminLists },

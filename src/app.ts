@@ -285,6 +285,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     declarations: settings.upstreams,
     secrets: secrets.upstreamSecrets,
     fetch: guardedFetch,
+    telegramProxy: secrets.telegramProxy,
     log,
     doors:
       secrets.telegramBotToken === undefined ? [] : [botDoor(), ...(settings.telegram?.widget ? [widgetDoor()] : [])],

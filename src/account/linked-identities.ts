@@ -20,6 +20,8 @@ export interface IdentityDetails {
   readonly username: string | null;
   readonly email: string | null;
   readonly picture: string | null;
+  /** Its own name for the person where our key is another one; left out by a door that does not know it. */
+  readonly upstreamSubject?: string | null;
   /** Sealed before it is stored; null keeps nothing. */
   readonly tokens: object | null;
 }
@@ -86,12 +88,12 @@ export class LinkedIdentities {
     const id = randomUUID();
     const rows = await em.execute<object[]>(
       `insert into linked_identity
-         (id, account_id, upstream, issuer, subject, username, email, picture, linked_at, last_used_at)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         (id, account_id, upstream, issuer, subject, username, email, picture, upstream_subject, linked_at, last_used_at)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        on conflict on constraint linked_identity_key_unique do nothing returning 1 as one`,
       [
         ...[id, accountId, key.upstream, key.issuer, key.subject],
-        ...[details.username, details.email, details.picture, now, now],
+        ...[details.username, details.email, details.picture, details.upstreamSubject ?? null, now, now],
       ],
     );
     if (rows.length === 0) return false;
@@ -103,9 +105,13 @@ export class LinkedIdentities {
   async noteUse(key: IdentityKey, details: IdentityDetails): Promise<void> {
     await this.#database.transaction(async (em) => {
       const [row] = await em.execute<{ id: string }[]>(
-        `update linked_identity set username = ?, email = ?, picture = ?, last_used_at = now()
+        `update linked_identity set username = ?, email = ?, picture = ?,
+           upstream_subject = coalesce(?, upstream_subject), last_used_at = now()
          where upstream = ? and issuer = ? and subject = ? returning id`,
-        [details.username, details.email, details.picture, key.upstream, key.issuer, key.subject],
+        [
+          ...[details.username, details.email, details.picture, details.upstreamSubject ?? null],
+          ...[key.upstream, key.issuer, key.subject],
+        ],
       );
       if (row) await this.#keepTokens(em, row.id, details.tokens);
     });

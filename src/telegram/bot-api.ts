@@ -4,7 +4,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel';
 import { Bot, GrammyError, HttpError, type Transformer } from 'grammy';
 import type { ApiError } from 'grammy/types';
-import { Agent, type Dispatcher, ProxyAgent, Socks5ProxyAgent, fetch as undiciFetch } from 'undici';
+import { Agent, type Dispatcher, fetch as undiciFetch } from 'undici';
+import { proxyDispatcher } from '../http/outgoing-proxy.ts';
 
 /** Milliseconds (requirements M7). */
 const CONNECT_TIMEOUT = 5000;
@@ -63,9 +64,7 @@ function nativeSignal(signal: (EventTarget & { readonly aborted: boolean }) | un
 function dispatcherFor(proxy: string | undefined): Dispatcher {
   const headersTimeout = WHOLE_POLL * 1000;
   if (proxy === undefined) return new Agent({ connect: { timeout: CONNECT_TIMEOUT }, headersTimeout });
-  return proxy.startsWith('socks5:')
-    ? new Socks5ProxyAgent(proxy, { headersTimeout })
-    : new ProxyAgent({ uri: proxy, headersTimeout });
+  return proxyDispatcher(proxy, headersTimeout);
 }
 
 /** Whether a call failed at Telegram or on the way, not for what it said. */

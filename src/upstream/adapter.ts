@@ -26,6 +26,8 @@ export interface UpstreamIdentity {
   /** With the subject the only key. For OAuth 2.0 upstreams without an issuer: the origin that people know, such as https://github.com. */
   readonly issuer: string;
   readonly subject: string;
+  /** What the upstream calls the person where that is not the key. */
+  readonly upstreamSubject?: string | null;
   readonly email: string | null;
   /** True only for the boolean true of an upstream that checks addresses. */
   readonly emailVerified: boolean;

@@ -178,8 +178,8 @@ function keyOf({ identities }: Upstream, { issuer, subject }: UpstreamIdentity):
 }
 
 function detailsOf(upstream: Upstream, identity: UpstreamIdentity): IdentityDetails {
-  const { username, email, picture, tokens } = identity;
-  return { username, email, picture, tokens: upstream.settings.keepTokens === true ? tokens : null };
+  const { username, email, picture, tokens, upstreamSubject = null } = identity;
+  return { username, email, picture, upstreamSubject, tokens: upstream.settings.keepTokens === true ? tokens : null };
 }
 
 /** Its address, if the upstream says that it was proven and it is in our strict form. */

@@ -12,6 +12,7 @@ import {
   wrap,
 } from 'cockatiel';
 import type { GuardedFetch } from '../http/guarded-fetch.ts';
+import { viaProxy } from '../http/outgoing-proxy.ts';
 import { type Log, serializeError } from '../log.ts';
 import {
   type AdapterDeclaration,
@@ -21,6 +22,7 @@ import {
   type UpstreamRequest,
 } from './adapter.ts';
 import { createAdapter } from './adapters/index.ts';
+import { TELEGRAM_OIDC_ISSUER } from './adapters/telegram.ts';
 import { failure } from './outgoing.ts';
 
 /** Milliseconds for everything that one step asks of an upstream. */
@@ -72,13 +74,16 @@ export class Upstreams {
     /** By id. */
     readonly secrets: Readonly<Record<string, string>>;
     readonly fetch: GuardedFetch;
+    /** An outgoing proxy for Telegram. */
+    readonly telegramProxy?: string | undefined;
     readonly log: Log;
     /** Ways in that are no upstreams but lead to identities all the same. */
     readonly doors?: readonly Upstream[];
   }) {
-    const { declarations, secrets, fetch, log, doors = [] } = parts;
+    const { declarations, secrets, log, doors = [] } = parts;
     const all = declarations.flatMap((settings): Upstream[] => {
       const secret = Object.hasOwn(secrets, settings.id) ? secrets[settings.id] : undefined;
+      const fetch = fetchFor(settings, parts);
       const adapter = createAdapter(settings, { fetch, secret });
       if (adapter) return [protect(settings, adapter, log)];
       log.warn({ upstream: settings.id, kind: settings.kind }, 'this kind of upstream cannot be used yet');
@@ -107,6 +112,15 @@ export class Upstreams {
     if (!email.includes('@') || domain === '') return null;
     return this.list().find((one) => one.settings.domains?.some((each) => each.toLowerCase() === domain)) ?? null;
   }
+}
+
+/** Telegram's is blocked in some networks. */
+function fetchFor(
+  { kind, endpoints }: UpstreamDeclaration,
+  { fetch, telegramProxy }: { readonly fetch: GuardedFetch; readonly telegramProxy?: string | undefined },
+): GuardedFetch {
+  if (kind !== 'telegram' || telegramProxy === undefined) return fetch;
+  return viaProxy(telegramProxy, new URL(endpoints?.issuer ?? TELEGRAM_OIDC_ISSUER).host, fetch);
 }
 
 /** The bot, seen as one way in among the others. It asks by itself: see interaction/telegram.ts. */

@@ -3,11 +3,11 @@
 import * as client from 'openid-client';
 import { TELEGRAM_ISSUER } from '../../account/linked-identities.ts';
 import type { AdapterDeclaration, AdapterParts, UpstreamAdapter, UpstreamIdentity } from '../adapter.ts';
-import { identityFromClaims } from '../identity.ts';
+import { identityFromClaims, subjectOf } from '../identity.ts';
 import { failure } from '../outgoing.ts';
 import { type Claims, createOidcKind } from './oidc.ts';
 
-const ISSUER = 'https://oauth.telegram.org';
+export const TELEGRAM_OIDC_ISSUER = 'https://oauth.telegram.org';
 /** Without `profile` there is no `id`. */
 const SCOPES = ['openid', 'profile'];
 /** Telegram also offers ES256K, which nobody here can check. */
@@ -17,7 +17,7 @@ const USER_ID = /^[1-9]\d{0,15}$/;
 export function createTelegramAdapter(declaration: AdapterDeclaration, parts: AdapterParts): UpstreamAdapter {
   const scopes = [...new Set([...SCOPES, ...(declaration.scopes ?? [])])];
   const kind = createOidcKind({ ...declaration, scopes }, parts, {
-    issuer: declaration.endpoints?.issuer ?? ISSUER,
+    issuer: declaration.endpoints?.issuer ?? TELEGRAM_OIDC_ISSUER,
     label: 'Telegram',
     icon: 'telegram',
     scopes,
@@ -44,5 +44,8 @@ function identityOf(upstream: string, claims: Claims): UpstreamIdentity {
     const told = `upstream ${upstream}: the ID token has no numeric id, without which a person has no key here;`;
     throw failure('profile', new Error(`${told} look at Web Login of this bot in BotFather`));
   }
-  return { ...identityFromClaims(TELEGRAM_ISSUER, { ...claims, sub: subject }), email: null, emailVerified: false };
+  return {
+    ...identityFromClaims(TELEGRAM_ISSUER, { ...claims, sub: subject }),
+    ...{ upstreamSubject: subjectOf(claims['sub']), email: null, emailVerified: false },
+  };
 }

@@ -1,7 +1,7 @@
 // The row of Telegram: an OpenID provider without a profile, whose key is another claim than `sub`.
 import { createAdapter } from '../../../src/upstream/adapters/index.ts';
 import { UPSTREAM_CLIENT } from '../../support/scripted-upstream.ts';
-import { startTelegramIssuer, telegramDeclaration } from '../../support/telegram-issuer.ts';
+import { startTelegramIssuer, TELEGRAM_PERSON, telegramDeclaration } from '../../support/telegram-issuer.ts';
 import { openIdRow } from './oidc.ts';
 import type { UpstreamRow } from './row.ts';
 
@@ -25,6 +25,7 @@ export const telegramRow: UpstreamRow = {
   expected: () => ({
     issuer: 'https://telegram.org',
     subject: '6123456789012',
+    upstreamSubject: TELEGRAM_PERSON.sub,
     email: null,
     emailVerified: false,
     username: 'zoe_n',

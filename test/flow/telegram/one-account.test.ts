@@ -94,8 +94,12 @@ describeOnEachBackend(
         }
         const rows = await latchkey()
           .app.database.em()
-          .execute<{ upstream: string }[]>('select upstream from linked_identity where subject = ?', [String(user.id)]);
-        assert.deepEqual(rows, [{ upstream: 'telegram' }]);
+          .execute<object[]>(
+            'select upstream, upstream_subject as "upstreamSubject" from linked_identity where subject = ?',
+            [String(user.id)],
+          );
+        // What OpenID Connect calls them is kept beside the key, and stays when another door does not know it.
+        assert.deepEqual(rows, [{ upstream: 'telegram', upstreamSubject: telegramClaims(user).sub }]);
         const account = await latchkey().app.accounts.findBySubject(String(made.sub));
         assert.deepEqual([account?.email, account?.emailVerified], [null, false]);
       });
