@@ -24,6 +24,7 @@ import { AdminLists } from './20261121000180-admin-lists.ts';
 import { AuditNote } from './20261121000181-audit-note.ts';
 import { AuditSearch } from './20261121000190-audit-search.ts';
 import { Overview } from './20261121000191-overview.ts';
+import { OrganizationsAndMembers } from './20261121000200-organizations.ts';
 
 export const migrations = [
   { name: '20261121000001-first', class: First },
@@ -51,4 +52,5 @@ export const migrations = [
   { name: '20261121000181-audit-note', class: AuditNote },
   { name: '20261121000190-audit-search', class: AuditSearch },
   { name: '20261121000191-overview', class: Overview },
+  { name: '20261121000200-organizations', class: OrganizationsAndMembers },
 ];

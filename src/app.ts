@@ -9,6 +9,7 @@ import type { LoadedSettings, Settings } from '../config/settings.ts';
 import { migrations } from '../migrations/list.ts';
 import { HeldInvitations } from './access/held-invitation.ts';
 import { Invitations } from './access/invitations.ts';
+import { Organizations } from './access/organizations.ts';
 import { BUILT_IN_ROLES } from './access/permission.ts';
 import { type RoleInput, Roles, rankOf } from './access/roles.ts';
 import { Accounts } from './account/accounts.ts';
@@ -95,6 +96,7 @@ import { adminAuditRoutes } from './portal/admin/audit.ts';
 import { adminClaimsRoutes } from './portal/admin/claims.ts';
 import { adminClientsRoutes } from './portal/admin/clients.ts';
 import { adminInvitationsRoutes } from './portal/admin/invitations.ts';
+import { adminOrganizationsRoutes } from './portal/admin/organizations.ts';
 import { adminOverviewRoutes } from './portal/admin/overview.ts';
 import { adminRolesRoutes } from './portal/admin/roles.ts';
 import { adminSettingsRoutes } from './portal/admin/settings.ts';
@@ -170,6 +172,7 @@ export interface App {
   readonly lockout: Lockout;
   readonly roles: Roles;
   readonly invitations: Invitations;
+  readonly organizations: Organizations;
   readonly clients: Clients;
   readonly keys: Keys;
   /** Seconds for `keys.rotate`. */
@@ -311,7 +314,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   });
   const roles = new Roles({ database, audit });
   const clients = new Clients({ database, audit });
-  const signInPolicy = new SignInPolicy({ settings: settings.factors, roles, clients });
+  const organizations = new Organizations({ database, audit, roles });
+  const signInPolicy = new SignInPolicy({ settings: settings.factors, roles, organizations, clients });
   const trustedDevices = new TrustedDevices({ database, settings: settings.factors });
   const consents = new Consents({ database, audit });
   const resources = new Resources(settings.resources);
@@ -384,6 +388,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const sessionsAndGrants = new SessionsAndGrants({
     ...{ database, accounts, identities, factors, lockout, roles, audit },
     ...{ browserSessions, grants, mailed, trustedDevices, notifyLogout, personalData },
+    ...{ database, accounts, identities, factors, lockout, roles, organizations, audit },
+    ...{ browserSessions, grants, mailed, trustedDevices, notifyLogout },
   });
 
   const deletions = new AccountDeletions({
@@ -618,6 +624,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       }),
       adminAuditRoutes({ ...securityParts, roles, history }),
       adminInvitationsRoutes({ ...securityParts, roles, invitations, languages: locales.available }),
+      adminOrganizationsRoutes({ ...securityParts, roles, organizations }),
       adminRolesRoutes({ ...securityParts, roles }),
       adminClaimsRoutes({ ...securityParts, roles, clients, claimPreviews, resources: settings.resources }),
       sessionsRoutes({ sessions, browserSessions, sessionsAndGrants, clients, pages, csrf }),
@@ -697,6 +704,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       lockout,
       roles,
       invitations,
+      organizations,
       clients,
       keys,
       audit,

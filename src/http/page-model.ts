@@ -669,6 +669,60 @@ export interface AdminInvitationsModel {
   readonly errors: FormProblems;
 }
 
+/** Of the page `admin-organizations`. */
+export interface AdminOrganizationsModel {
+  readonly query: string;
+  readonly organizations: readonly {
+    readonly slug: string;
+    readonly name: string;
+    readonly members: number;
+    readonly url: string;
+  }[];
+  readonly nextUrl: string | null;
+  /** Null for who may make none. */
+  readonly create: { readonly slug: string; readonly name: string } | null;
+  readonly isDeleted: boolean;
+  readonly errors: FormProblems;
+}
+
+/** Of the page `admin-organization`. */
+export interface AdminOrganizationModel {
+  readonly id: string;
+  readonly slug: string;
+  readonly name: string;
+  readonly action: string;
+  /** `delete` asks whether it is meant. */
+  readonly stage: 'detail' | 'delete';
+  readonly canWrite: boolean;
+  readonly canSetDomains: boolean;
+  readonly canAdd: boolean;
+  readonly canDelete: boolean;
+  readonly members: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly email: string | null;
+    readonly memberRole: 'owner' | 'admin' | 'member';
+    /** Null for who may not see accounts. */
+    readonly url: string | null;
+    /** Null for who may not change this one. */
+    readonly action: string | null;
+  }[];
+  readonly nextUrl: string | null;
+  /** Those that may be given. */
+  readonly memberRoles: readonly ('owner' | 'admin' | 'member')[];
+  /** Who was to be added. */
+  readonly login: string;
+  readonly isChanged: boolean;
+  readonly form: {
+    readonly name: string;
+    readonly logoUri: string;
+    /** One in a line. */
+    readonly domains: string;
+    readonly secondFactor: boolean;
+  };
+  readonly errors: FormProblems;
+}
+
 /** Of the page `admin-roles`. */
 export interface AdminRolesModel {
   readonly roles: readonly {

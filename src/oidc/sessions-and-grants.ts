@@ -1,4 +1,5 @@
 // What an account holds at the engine, and how it ends: sessions, grants with all their tokens, pending interactions.
+import type { Organizations } from '../access/organizations.ts';
 import type { Roles } from '../access/roles.ts';
 import type { AccountRow, Accounts } from '../account/accounts.ts';
 import type { LinkedIdentities } from '../account/linked-identities.ts';
@@ -28,6 +29,7 @@ export class SessionsAndGrants {
   readonly #lockout: Lockout;
   readonly #accounts: Accounts;
   readonly #roles: Roles;
+  readonly #organizations: Organizations;
   readonly #mailed: MailedSecrets;
   readonly #audit: Audit;
   readonly #browserSessions: BrowserSessions;
@@ -43,6 +45,7 @@ export class SessionsAndGrants {
     readonly lockout: Lockout;
     readonly accounts: Accounts;
     readonly roles: Roles;
+    readonly organizations: Organizations;
     readonly mailed: MailedSecrets;
     readonly audit: Audit;
     readonly browserSessions: BrowserSessions;
@@ -61,6 +64,7 @@ export class SessionsAndGrants {
     this.#accounts = parts.accounts;
     this.#browserSessions = parts.browserSessions;
     this.#roles = parts.roles;
+    this.#organizations = parts.organizations;
     this.#mailed = parts.mailed;
     this.#audit = parts.audit;
     this.#grants = parts.grants;
@@ -146,7 +150,7 @@ export class SessionsAndGrants {
   /**
    * Refuses an account from now on: first its state, then all it holds, so that nothing new can be made in between. Enabled again it cannot be
    * entered by a link or code of before (requirements A4).
-   * @throws Conflict `last-super-admin`, `account-state`
+   * @throws Conflict `last-super-admin`, `last-organization-owner`, `account-state`
    */
   async disable(account: AccountRow, cause: Cause, guard?: Alongside): Promise<void> {
     await this.#accounts.setStatus(
@@ -156,6 +160,7 @@ export class SessionsAndGrants {
       async (em) => {
         await guard?.(em);
         await this.#roles.guardLastOwner(em, account.id);
+        await this.#organizations.guardLastOwner(em, account.id);
         await lockCredentials(em, account.id);
         await this.#mailed.revokeAll(em, account.id);
       },
@@ -186,11 +191,12 @@ export class SessionsAndGrants {
     await this.endAll(account, cause, 'reset-credentials');
   }
 
-  /** For good, and at once. @throws Conflict `last-super-admin` */
+  /** For good, and at once. @throws Conflict `last-super-admin`, `last-organization-owner` */
   async delete(account: AccountRow, cause: Cause, guard?: Alongside): Promise<void> {
     await this.#accounts.delete(account.id, cause, async (em) => {
       await guard?.(em);
       await this.#roles.guardLastOwner(em, account.id);
+      await this.#organizations.guardLastOwner(em, account.id);
       await this.#personalData.erase(em, account);
     });
     await this.endAll(account, cause, 'deleted');

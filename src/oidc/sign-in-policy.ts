@@ -1,5 +1,6 @@
-// How strongly an account has to sign in whatever an app asks for: by deployment, by role and by the policy of the app (requirements F5). The
+// How strongly an account has to sign in whatever an app asks for: by deployment, by role, by organization and by the policy of the app (requirements F5). The
 // engine's checks, the pages of a sign-in and the portal ask the same object, so that no way leads around it.
+import type { Organizations } from '../access/organizations.ts';
 import type { Roles } from '../access/roles.ts';
 import type { Clients } from '../client/clients.ts';
 import { type Acr, satisfies } from '../credential/assurance.ts';
@@ -14,11 +15,18 @@ export interface SignInPolicySettings {
 export class SignInPolicy {
   readonly #settings: SignInPolicySettings;
   readonly #roles: Roles;
+  readonly #organizations: Organizations;
   readonly #clients: Clients;
 
-  constructor(parts: { readonly settings: SignInPolicySettings; readonly roles: Roles; readonly clients: Clients }) {
+  constructor(parts: {
+    readonly settings: SignInPolicySettings;
+    readonly roles: Roles;
+    readonly organizations: Organizations;
+    readonly clients: Clients;
+  }) {
     this.#settings = parts.settings;
     this.#roles = parts.roles;
+    this.#organizations = parts.organizations;
     this.#clients = parts.clients;
   }
 
@@ -26,7 +34,8 @@ export class SignInPolicy {
   async needsSecondFactor(accountId: string): Promise<boolean> {
     const { secondFactorRequired, secondFactorRoles } = this.#settings;
     if (secondFactorRequired) return true;
-    return secondFactorRoles.length > 0 && (await this.#roles.holdsAnyOf(accountId, secondFactorRoles));
+    if (secondFactorRoles.length > 0 && (await this.#roles.holdsAnyOf(accountId, secondFactorRoles))) return true;
+    return this.#organizations.requiresSecondFactor(accountId);
   }
 
   /** The least that a sign-in of this account to this app has to be. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Organizations } from '../../src/access/organizations.ts';
 import type { Roles } from '../../src/access/roles.ts';
 import type { Clients } from '../../src/client/clients.ts';
 import { SignInPolicy } from '../../src/oidc/sign-in-policy.ts';
@@ -11,6 +12,7 @@ function policy(isRequired: boolean, roles: readonly string[] = []): SignInPolic
   return new SignInPolicy({
     settings: { secondFactorRequired: isRequired, secondFactorRoles: roles },
     roles: { holdsAnyOf: async (id: string, wanted: readonly string[]) => wanted.includes(id) } as unknown as Roles,
+    organizations: { requiresSecondFactor: async (id: string) => id === 'acme' } as unknown as Organizations,
     clients: {
       find: async (id: string) => (id.startsWith('urn:') ? { metadata: { latchkey_required_acr: id } } : null),
     } as unknown as Clients,
@@ -24,6 +26,7 @@ describe('the sign-in policy', () => {
       [true, [], 'anna', 'app', AAL2],
       [true, [], 'anna', AAL2, AAL2],
       [true, [], 'anna', PHR, PHR],
+      [false, [], 'acme', 'app', AAL2],
       [false, ['admin'], 'anna', 'app', AAL1],
       [false, ['admin'], 'admin', 'app', AAL2],
       [false, ['admin'], 'anna', AAL2, AAL2],

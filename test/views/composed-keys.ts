@@ -2,6 +2,7 @@
 // where it is used, so that a search finds it.
 
 import type { InvitationState } from '../../src/access/invitations.ts';
+import { MEMBER_ROLES } from '../../src/access/organizations.ts';
 import type { RoleDefinition } from '../../src/access/permission.ts';
 import { ACCOUNT_STATUSES } from '../../src/account/account.entity.ts';
 import type { AuditRecord } from '../../src/audit/audit.ts';
@@ -108,6 +109,11 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
     ...['invalid-email', 'email-taken', 'already-invited', 'rank', 'permission-missing', 'unknown-role'],
   ],
   'admin_invitations.state_*': namesOf<InvitationState>({ open: true, used: true, revoked: true, expired: true }),
+  'admin_organization.problem.*': [
+    ...['organization-slug', 'slug-taken', 'organization-name', 'organization-logo', 'organization-domains'],
+    ...['unknown-account', 'already-member', 'last-organization-owner'],
+  ],
+  'admin_organization.role_*': MEMBER_ROLES,
   'admin_role.problem.*': [
     ...['role-name', 'role-id', 'role-taken', 'role-rank', 'role-inherits', 'role-permission'],
     ...['rank', 'permission-missing', 'in-use'],

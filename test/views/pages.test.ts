@@ -75,6 +75,8 @@ const FIXED_FIELDS = new Set([
   'template',
   'requiredAcr',
   'rank',
+  'memberRole',
+  'memberRoles',
   'expiresAt',
   'done',
   'source',

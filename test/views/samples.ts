@@ -23,6 +23,7 @@ import { adminAuditSamples } from './admin-audit-samples.ts';
 import { adminClaimSamples } from './admin-claim-samples.ts';
 import { adminClientSamples } from './admin-client-samples.ts';
 import { adminInvitationSamples } from './admin-invitation-samples.ts';
+import { adminOrganizationSamples } from './admin-organization-samples.ts';
 import { adminOverviewSamples } from './admin-overview-samples.ts';
 import { adminRoleSamples } from './admin-role-samples.ts';
 import { adminSettingsSamples } from './admin-settings-samples.ts';
@@ -225,6 +226,7 @@ export const samples: readonly Sample[] = [
   ...adminClaimSamples,
   ...adminClientSamples,
   ...adminInvitationSamples,
+  ...adminOrganizationSamples,
   ...adminRoleSamples,
   ...upstreamSamples,
   ...telegramSamples,

@@ -13,6 +13,7 @@ const ADMIN_PAGES: readonly (readonly [url: string, label: string, permission: P
   ['/admin/accounts', 'admin_accounts.title', 'accounts:read'],
   ['/admin/clients', 'admin_clients.title', 'clients:read'],
   ['/admin/audit', 'admin_audit.title', 'audit:read'],
+  ['/admin/organizations', 'admin_organizations.title', 'organizations:read'],
   ['/admin/invitations', 'admin_invitations.title', 'invitations:write'],
   ['/admin/roles', 'admin_roles.title', 'roles:read'],
   ['/admin/claims', 'admin_claims.title', 'clients:read'],

@@ -1,0 +1,367 @@
+// Organizations: who belongs to which, as what, and what that means. Its own owners and administrators manage one, and nothing beside it; who may do so
+// is asked in the transaction of the change (requirements O2 to O5). It does not know how anybody signs in.
+import { randomUUID } from 'node:crypto';
+import type { Audit, Cause } from '../audit/audit.ts';
+import { Conflict, Forbidden, InvalidRequest, NotFound } from '../errors.ts';
+import { type Database, type EntityManager, isUniqueViolation } from '../storage/database.ts';
+import type { Roles } from './roles.ts';
+
+/** In the order of their rank inside of an organization, the lowest first. */
+export const MEMBER_ROLES = ['member', 'admin', 'owner'] as const;
+export type MemberRole = (typeof MEMBER_ROLES)[number];
+
+export interface Organization {
+  readonly id: string;
+  /** Apps see it. It never changes. */
+  readonly slug: string;
+  readonly name: string;
+  readonly logoUri: string | null;
+  readonly domains: readonly string[];
+  /** Nobody who belongs to it signs in without a second factor. */
+  readonly secondFactorRequired: boolean;
+}
+
+export interface Membership {
+  readonly id: string;
+  readonly slug: string;
+  readonly name: string;
+  readonly role: MemberRole;
+}
+
+export interface Member {
+  readonly accountId: string;
+  readonly name: string | null;
+  readonly email: string | null;
+  readonly username: string | null;
+  readonly role: MemberRole;
+}
+
+/** Who changes something. The machine's owner may do everything. */
+export type Principal = { readonly kind: 'cli' } | { readonly kind: 'account'; readonly id: string };
+export type OrganizationInput = Omit<Organization, 'id'>;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const SLUG = /^[a-z][a-z0-9-]{0,31}$/;
+const DOMAIN = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/;
+/** Above every role inside of an organization: whoever may write all of them. */
+const GLOBAL_RANK = MEMBER_ROLES.length;
+const COLUMNS = `o.id, o.slug, o.name, o.logo_uri as "logoUri", o.domains,
+  o.second_factor_required as "secondFactorRequired"`;
+const OF_ACCOUNT = {
+  name: 'membership_of_account',
+  text: `select o.id, o.slug, o.name, m.role from membership m join organization o on o.id = m.organization_id
+    where m.account_id = $1 order by o.slug`,
+};
+const OWES_FACTOR = {
+  name: 'membership_owes_factor',
+  text: `select exists (select from membership m join organization o on o.id = m.organization_id
+    where m.account_id = $1 and o.second_factor_required) as found`,
+};
+const ROLE_IN = `select m.role from membership m join account a on a.id = m.account_id and a.status = 'active'
+  where m.organization_id = ? and m.account_id = ?`;
+
+export class Organizations {
+  readonly #database: Database;
+  readonly #audit: Audit;
+  readonly #roles: Roles;
+
+  constructor(parts: { readonly database: Database; readonly audit: Audit; readonly roles: Roles }) {
+    this.#database = parts.database;
+    this.#audit = parts.audit;
+    this.#roles = parts.roles;
+  }
+
+  /**
+   * In the order of their slugs, found by a part of name or slug.
+   * @param page.after slug @param page.managedBy only those that this account is owner or administrator of
+   */
+  async page(page: {
+    readonly query: string;
+    readonly after: string;
+    readonly limit: number;
+    readonly managedBy: string | null;
+  }): Promise<readonly (Organization & { readonly members: number })[]> {
+    const { query, after, limit, managedBy } = page;
+    return this.#database.em().execute(
+      `select ${COLUMNS}, (select count(*) from membership c where c.organization_id = o.id)::integer as members
+       from organization o
+       where o.slug > ? and (?::text = '' or position(lower(?::text) in lower(o.name || ' ' || o.slug)) > 0)
+         and (?::uuid is null or exists (select from membership m where m.organization_id = o.id
+           and m.account_id = ?::uuid and m.role in ('owner', 'admin')))
+       order by o.slug limit ?`,
+      [after, query, query, managedBy, managedBy, limit],
+    );
+  }
+
+  /** @throws NotFound */
+  async get(id: string, em: EntityManager = this.#database.em()): Promise<Organization> {
+    const [found] = UUID.test(id)
+      ? await em.execute<Organization[]>(`select ${COLUMNS} from organization o where o.id = ?`, [id])
+      : [];
+    if (!found) throw notFound();
+    return found;
+  }
+
+  /** What an account is in an organization at this moment; null for nothing, and for an account that may not sign in. */
+  async roleIn(
+    organizationId: string,
+    accountId: string,
+    em: EntityManager = this.#database.em(),
+  ): Promise<MemberRole | null> {
+    const [row] = UUID.test(organizationId)
+      ? await em.execute<{ role: MemberRole }[]>(ROLE_IN, [organizationId, accountId])
+      : [];
+    return row?.role ?? null;
+  }
+
+  /** Whether an account manages any organization. */
+  async managesAny(accountId: string): Promise<boolean> {
+    return (await this.listOf(accountId)).some(({ role }) => role !== 'member');
+  }
+
+  /** What an account belongs to, in the order of the slugs. */
+  async listOf(accountId: string): Promise<readonly Membership[]> {
+    return (await this.#database.sql.query<Membership>(OF_ACCOUNT, [accountId])).rows;
+  }
+
+  /** Whether one of the organizations that an account belongs to demands a second factor (requirements F5). */
+  async requiresSecondFactor(accountId: string): Promise<boolean> {
+    const { rows } = await this.#database.sql.query<{ found: boolean }>(OWES_FACTOR, [accountId]);
+    return rows[0]?.found === true;
+  }
+
+  /** In the order of the account ids. @param page.after account id */
+  async members(id: string, page: { readonly after: string; readonly limit: number }): Promise<readonly Member[]> {
+    const after = UUID.test(page.after) ? page.after : null;
+    return this.#database.em().execute(
+      `select a.id as "accountId", a.name, a.email, a.username, m.role
+       from membership m join account a on a.id = m.account_id
+       where m.organization_id = ? and (?::uuid is null or m.account_id > ?::uuid) order by m.account_id limit ?`,
+      [id, after, after, page.limit],
+    );
+  }
+
+  /** @throws NotFound, Forbidden, InvalidRequest, Conflict `slug-taken` */
+  async create(input: OrganizationInput, by: Principal, cause: Cause): Promise<Organization> {
+    check(input);
+    const id = randomUUID();
+    try {
+      return await this.#database.transaction(async (em) => {
+        await this.#requireGlobal(em, by);
+        await em.execute(
+          `insert into organization (id, slug, name, logo_uri, domains, second_factor_required, created_at, updated_at)
+           values (?, ?, ?, ?, ?::jsonb, ?, now(), now())`,
+          [id, input.slug, input.name, input.logoUri, JSON.stringify(input.domains), input.secondFactorRequired],
+        );
+        await this.#audit.record({ ...cause, action: 'organization.create', target: targetOf(id) }, em);
+        return { id, ...input };
+      });
+    } catch (error) {
+      if (!isUniqueViolation(error, 'organization_slug_unique')) throw error;
+      throw new Conflict('There is an organization with this slug.', { code: 'slug-taken', cause: error });
+    }
+  }
+
+  /**
+   * Its owners may change everything but the domains, which speak for people who do not belong to it.
+   * @throws NotFound, Forbidden, InvalidRequest
+   */
+  async update(id: string, input: Omit<OrganizationInput, 'slug'>, by: Principal, cause: Cause): Promise<void> {
+    await this.#change(id, by, async (em, rank, now) => {
+      if (rank < rankOf('owner')) throw tooHigh();
+      const domains = rank === GLOBAL_RANK ? input.domains : now.domains;
+      check({ ...input, slug: now.slug, domains });
+      await em.execute(
+        `update organization set name = ?, logo_uri = ?, domains = ?::jsonb, second_factor_required = ?, updated_at = now()
+         where id = ?`,
+        [input.name, input.logoUri, JSON.stringify(domains), input.secondFactorRequired, id],
+      );
+      await this.#audit.record({ ...cause, action: 'organization.update', target: targetOf(id) }, em);
+    });
+  }
+
+  /** With all memberships; open invitations into it end. @throws NotFound, Forbidden */
+  async delete(id: string, by: Principal, cause: Cause): Promise<void> {
+    await this.#change(id, by, async (em) => {
+      await this.#requireGlobal(em, by);
+      await em.execute(
+        'update invitation set revoked_at = now() where organization_id = ? and used_at is null and revoked_at is null',
+        [id],
+      );
+      await em.execute('delete from organization where id = ?', [id]);
+      await this.#audit.record({ ...cause, action: 'organization.delete', target: targetOf(id) }, em);
+    });
+  }
+
+  /**
+   * Puts an account in. Only for who may write every organization: others would learn who has an account; they invite.
+   * @throws NotFound, Forbidden, Conflict `already-member`
+   */
+  async add(id: string, accountId: string, role: MemberRole, by: Principal, cause: Cause): Promise<void> {
+    await this.#change(id, by, async (em) => {
+      await this.#requireGlobal(em, by);
+      if (!(await this.join(em, id, accountId, role, cause))) {
+        throw new Conflict('This account belongs to it already.', { code: 'already-member' });
+      }
+    });
+  }
+
+  /** Makes an account a member in the caller's transaction, which has made sure that it may be. @returns false when it is one */
+  async join(em: EntityManager, id: string, accountId: string, role: MemberRole, cause: Cause): Promise<boolean> {
+    const rows = await em.execute<object[]>(
+      `insert into membership (organization_id, account_id, role, created_at) values (?, ?, ?, now())
+       on conflict do nothing returning account_id`,
+      [id, accountId, role],
+    );
+    if (rows.length === 0) return false;
+    const target = { kind: 'account', id: accountId } as const;
+    await this.#audit.record({ ...cause, action: 'membership.create', target, reason: `${id}:${role}` }, em);
+    return true;
+  }
+
+  /** @throws NotFound, Forbidden, Conflict `last-organization-owner` */
+  async setRole(id: string, accountId: string, role: MemberRole, by: Principal, cause: Cause): Promise<void> {
+    await this.#changeMember(id, accountId, by, async (em, rank, current) => {
+      if (rankOf(role) > rank) throw tooHigh();
+      if (current === 'owner' && role !== 'owner') await this.#keepOwner(em, id, accountId);
+      await em.execute('update membership set role = ? where organization_id = ? and account_id = ?', [
+        role,
+        id,
+        accountId,
+      ]);
+      const target = { kind: 'account', id: accountId } as const;
+      await this.#audit.record({ ...cause, action: 'membership.update', target, reason: `${id}:${role}` }, em);
+    });
+  }
+
+  /** Takes an account out, which acts at once. @throws NotFound, Forbidden, Conflict `last-organization-owner` */
+  async remove(id: string, accountId: string, by: Principal, cause: Cause): Promise<void> {
+    await this.#changeMember(id, accountId, by, async (em, _rank, current) => {
+      if (current === 'owner') await this.#keepOwner(em, id, accountId);
+      await em.execute('delete from membership where organization_id = ? and account_id = ?', [id, accountId]);
+      const target = { kind: 'account', id: accountId } as const;
+      await this.#audit.record({ ...cause, action: 'membership.delete', target, reason: id }, em);
+    });
+  }
+
+  /**
+   * Before an account is disabled or deleted, in that transaction: no organization is to be left without an owner who can sign in.
+   * @throws Conflict `last-organization-owner`
+   */
+  async guardLastOwner(em: EntityManager, accountId: string): Promise<void> {
+    const owned = await em.execute<{ id: string }[]>(
+      `select o.id from organization o where o.id in
+         (select m.organization_id from membership m join account a on a.id = m.account_id and a.status = 'active'
+          where m.account_id = ? and m.role = 'owner') order by o.id for update`,
+      [accountId],
+    );
+    for (const { id } of owned) await this.#keepOwner(em, id, accountId);
+  }
+
+  /**
+   * What apps are told. Of several organizations the one chosen at the sign-in is `org_id`, as long as the account belongs to it.
+   * @param chosen id
+   */
+  async claimsFor(accountId: string, chosen: string | undefined): Promise<Record<string, unknown>> {
+    const all = await this.listOf(accountId);
+    const [only] = all;
+    const current = chosen === undefined ? (all.length === 1 ? only : undefined) : all.find(({ id }) => id === chosen);
+    return {
+      organizations: all.map(({ id, slug, name, role }) => ({ id, slug, name, roles: [role] })),
+      ...(current ? { org_id: current.id } : {}),
+    };
+  }
+
+  /**
+   * What somebody may do in an organization now: the rank of their role in it, or more for who may write all of them.
+   * @throws NotFound for who manages nothing here
+   */
+  async rankFor(id: string, by: Principal, em: EntityManager = this.#database.em()): Promise<number> {
+    if (by.kind === 'cli') return GLOBAL_RANK;
+    const { permissions } = await this.#roles.authority(by.id, em);
+    if (permissions.has('organizations:write')) return GLOBAL_RANK;
+    const role = await this.roleIn(id, by.id, em);
+    if (role === null || role === 'member') throw notFound();
+    return rankOf(role);
+  }
+
+  /** Of several changes of one organization at once each waits for the one before, so that two owners cannot both leave. */
+  async #change(
+    id: string,
+    by: Principal,
+    work: (em: EntityManager, rank: number, now: Organization) => Promise<void>,
+  ): Promise<void> {
+    if (!UUID.test(id)) throw notFound();
+    await this.#database.transaction(async (em) => {
+      await em.execute('select 1 as one from organization where id = ? for update', [id]);
+      const now = await this.get(id, em);
+      await work(em, await this.rankFor(id, by, em), now);
+    });
+  }
+
+  async #changeMember(
+    id: string,
+    accountId: string,
+    by: Principal,
+    work: (em: EntityManager, rank: number, current: MemberRole) => Promise<void>,
+  ): Promise<void> {
+    await this.#change(id, by, async (em, rank) => {
+      const [row] = UUID.test(accountId)
+        ? await em.execute<{ role: MemberRole }[]>(
+            'select role from membership where organization_id = ? and account_id = ?',
+            [id, accountId],
+          )
+        : [];
+      if (!row) throw new NotFound('This account does not belong to it.', { code: 'not-a-member' });
+      if (rankOf(row.role) > rank) throw tooHigh();
+      await work(em, rank, row.role);
+    });
+  }
+
+  /** @throws Conflict when nobody else owns the organization, whose row the caller has locked */
+  async #keepOwner(em: EntityManager, id: string, accountId: string): Promise<void> {
+    const others = await em.execute<object[]>(
+      `select 1 as one from membership m join account a on a.id = m.account_id and a.status = 'active'
+       where m.organization_id = ? and m.role = 'owner' and m.account_id <> ? limit 1`,
+      [id, accountId],
+    );
+    if (others.length === 0) {
+      const message = 'This is the last owner of an organization: make another one first.';
+      throw new Conflict(message, { code: 'last-organization-owner' });
+    }
+  }
+
+  async #requireGlobal(em: EntityManager, by: Principal): Promise<void> {
+    if (by.kind === 'cli') return;
+    const { permissions } = await this.#roles.authority(by.id, em);
+    if (!permissions.has('organizations:write')) throw tooHigh();
+  }
+}
+
+export function rankOf(role: MemberRole): number {
+  return MEMBER_ROLES.indexOf(role);
+}
+
+/** @throws InvalidRequest with the field */
+function check(input: OrganizationInput): void {
+  const refuse = (field: string, message: string): never => {
+    throw new InvalidRequest(message, { code: `organization-${field}`, field });
+  };
+  if (!SLUG.test(input.slug)) refuse('slug', 'A slug has up to 32 of a-z, 0-9 and -, beginning with a letter.');
+  if (input.name.trim() === '' || input.name.length > 200) refuse('name', 'An organization has a name.');
+  const isLogo = input.logoUri === null || URL.parse(input.logoUri)?.protocol === 'https:';
+  if (!isLogo) refuse('logo', 'The address of the logo begins with https.');
+  if (!input.domains.every((one) => DOMAIN.test(one))) refuse('domains', 'These are not all names of domains.');
+}
+
+function targetOf(id: string) {
+  return { kind: 'organization', id } as const;
+}
+
+function notFound(): NotFound {
+  return new NotFound('There is no such organization.', { code: 'organization-not-found' });
+}
+
+function tooHigh(): Forbidden {
+  return new Forbidden('Your role in this organization does not allow this.', { code: 'organization-rank' });
+}
