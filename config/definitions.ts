@@ -308,6 +308,20 @@ const codes = {
     default: 600,
     meaning: 'Life of a mailed code, except for one that only proves an address.',
   }),
+  phoneCodeTtl: setting(seconds(60, 600), { default: 300, meaning: 'Life of a code that is sent to a phone number.' }),
+  phoneCodeTries: setting(wholeNumber(1, 10), { default: 3, meaning: 'Tries one code to a phone number allows.' }),
+  phoneCodeLimit: setting(wholeNumber(1, 100), {
+    default: 3,
+    meaning: 'Codes to one phone number within the window below.',
+  }),
+  phoneCodeWindow: setting(seconds(60, HOUR), {
+    default: 600,
+    meaning: 'Window in which codes to one phone number are counted.',
+  }),
+  phoneCodeDailyLimit: setting(wholeNumber(1, 1000), {
+    default: 10,
+    meaning: 'Codes to one phone number within a day.',
+  }),
   verificationCodeTtl: setting(seconds(60, 3 * HOUR), {
     default: 600,
     meaning: 'Life of a mailed code that only proves an address.',

@@ -241,6 +241,13 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
       signInLimit: values.magicLinkLimit,
       signInWait: values.magicLinkWait,
     },
+    phoneCodes: {
+      tries: values.phoneCodeTries,
+      ttl: values.phoneCodeTtl,
+      limit: values.phoneCodeLimit,
+      window: values.phoneCodeWindow,
+      dailyLimit: values.phoneCodeDailyLimit,
+    },
     factors: {
       totpIssuer: values.totpIssuer ?? values.productName,
       recoveryCodes: values.recoveryCodes,

@@ -31,6 +31,7 @@ import { Lockout } from './credential/lockout.ts';
 import { MailedSecrets, sealedMailedSecrets } from './credential/mailed-secret.ts';
 import { Passkeys } from './credential/passkey.ts';
 import { Passwords } from './credential/password.ts';
+import { PhoneCodes, sealedPhoneCodes } from './credential/phone-code.ts';
 import { RecoveryCodes } from './credential/recovery-code.ts';
 import { ShortCodes } from './credential/short-code.ts';
 import { TelegramFactors } from './credential/telegram-factor.ts';
@@ -120,6 +121,7 @@ import { SealedStores, type SealedTable } from './storage/sealed-stores.ts';
 import { Approvals, sealedApprovals } from './telegram/approvals.ts';
 import { createBotApi } from './telegram/bot-api.ts';
 import { Chats } from './telegram/chats.ts';
+import { CodeDelivery } from './telegram/code-delivery.ts';
 import { Pace } from './telegram/pace.ts';
 import { type InitDataKey, readMiniAppKey } from './telegram/signed-data.ts';
 import { Telegram } from './telegram/telegram.ts';
@@ -139,6 +141,7 @@ const SEALED_TABLES: readonly SealedTable[] = [
   sealedTotp,
   sealedPendingTotp,
   sealedMailedSecrets,
+  sealedPhoneCodes,
   sealedOneTimeValues,
   sealedMails,
   sealedArtifacts,
@@ -281,6 +284,10 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const mailed = new MailedSecrets({
     ...{ database, seal, lockout, shortCodes, audit },
     settings: { ...settings.mailed, switchedOff },
+  });
+  const phoneCodes = new PhoneCodes({
+    ...{ database, seal, lockout, shortCodes },
+    settings: { ...settings.phoneCodes, switchedOff },
   });
   const identities = new LinkedIdentities({ database, seal });
   const provenPhones = new ProvenPhones({ database, accounts, audit });
@@ -479,6 +486,13 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     });
     return { telegram, approvals, secret };
   }
+  const phones =
+    bot === null || settings.telegram?.phone === false
+      ? null
+      : {
+          ...{ proven: provenPhones, codes: phoneCodes },
+          delivery: new CodeDelivery({ telegram: bot.telegram, log }),
+        };
   const usedData = new UsedData({ sql: database.sql });
   const widget =
     settings.telegram?.widget && secrets.telegramBotToken !== undefined
@@ -512,7 +526,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const invitations = new Invitations({ database, audit, roles, notifications, ttl: invitationTtl });
   const heldInvitations = new HeldInvitations({ invitations, seal, naming });
   const interactionParts = {
-    ...{ upstreams, transactions, linking, bot, widget },
+    ...{ upstreams, transactions, linking, bot, phones, widget },
     ...{ engine, pages, csrf, accounts, passwords, lockout, consents, audit, trail, knownAccounts, naming },
     ...{
       resources,
@@ -682,6 +696,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     lockout,
     logoutDeliveries,
     mailed,
+    phoneCodes,
     notifications,
     totp,
     trustedDevices,

@@ -88,8 +88,9 @@ function valuesOf(proof: Proof): readonly string[] {
     case 'totp':
     case 'recovery-code':
     case 'mail':
-    case 'phone':
       return ['otp'];
+    case 'phone':
+      return ['otp', 'tg'];
     case 'passkey':
       return [proof.deviceType === 'singleDevice' ? 'hwk' : 'swk', 'user'];
     case 'telegram':

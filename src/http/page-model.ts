@@ -74,6 +74,8 @@ export interface LoginModel {
   readonly upstreams: readonly UpstreamModel[];
   /** Where the button of an upstream posts its id as `upstream`; the page's own action when it is not given. */
   readonly upstreamAction?: string;
+  /** The page that asks for a phone number. */
+  readonly phoneUrl?: string;
   /** The name alone may lead to the upstream of its domain. */
   readonly isPasswordOptional?: boolean;
   /** Becomes part of the account that signs in. */
@@ -591,6 +593,23 @@ export interface DeleteModel {
   readonly hasMail: boolean;
   /** IANA name of the account's time zone; null: UTC. */
   readonly zone: string | null;
+  readonly errors: FormProblems;
+}
+
+/** Of the page `phone`: a number, then the code that was sent to it. */
+export interface PhoneModel {
+  readonly client: ClientModel | null;
+  readonly stage: 'number' | 'code';
+  readonly action: string;
+  /** As typed; masked where a code is waited for. */
+  readonly phone: string;
+  /** Null where it was asked before. */
+  readonly remember: boolean | null;
+  readonly rememberDays: number;
+  readonly code: { readonly digits: number; readonly minutes: number; readonly resend: ResendModel } | null;
+  readonly otherWayUrl: string;
+  /** Seconds. */
+  readonly retryAfter?: number;
   readonly errors: FormProblems;
 }
 

@@ -4,9 +4,11 @@ import type { Context } from 'koa';
 import type Provider from 'oidc-provider';
 import type { HeldInvitations } from '../access/held-invitation.ts';
 import type { AccountRow, Accounts } from '../account/accounts.ts';
+import type { ProvenPhones } from '../account/proven-phones.ts';
 import type { Audit, Origin } from '../audit/audit.ts';
 import type { Lockout } from '../credential/lockout.ts';
 import type { Passwords } from '../credential/password.ts';
+import type { PhoneCodes } from '../credential/phone-code.ts';
 import type { CookieNaming } from '../http/browser.ts';
 import type { Csrf } from '../http/csrf.ts';
 import type { Pages } from '../http/page.ts';
@@ -17,6 +19,7 @@ import type { Engine } from '../oidc/engine.ts';
 import type { Resources } from '../oidc/resources.ts';
 import type { Trail } from '../oidc/trail.ts';
 import type { Approvals } from '../telegram/approvals.ts';
+import type { CodeDelivery } from '../telegram/code-delivery.ts';
 import type { Telegram } from '../telegram/telegram.ts';
 import type { UsedData } from '../telegram/used-data.ts';
 import type { Linking, PendingLink } from '../upstream/linking.ts';
@@ -40,6 +43,13 @@ export interface TermsDocument {
   readonly version: string;
 }
 
+/** Signing in by a code to a proven phone number. */
+export interface PhoneParts {
+  readonly proven: ProvenPhones;
+  readonly codes: PhoneCodes;
+  readonly delivery: CodeDelivery;
+}
+
 export interface InteractionParts {
   readonly engine: Engine;
   readonly pages: Pages;
@@ -57,6 +67,8 @@ export interface InteractionParts {
   readonly linking: Linking;
   /** Null where there is no bot. */
   readonly bot: { readonly telegram: Telegram; readonly approvals: Approvals } | null;
+  /** Null where phone numbers are turned off, or cannot be proven. */
+  readonly phones: PhoneParts | null;
   /** Null unless the legacy widget is turned on. */
   readonly widget: { readonly botToken: string; readonly usedData: UsedData } | null;
   /** Milliseconds: the least time an answer takes that must not tell whether an account exists. */

@@ -17,6 +17,7 @@ export function wayOf(first: Proof | undefined): string | undefined {
   const ways: Partial<Record<Proof['method'], string>> = {
     password: 'password',
     mail: 'mail-code',
+    phone: 'phone',
     passkey: 'passkey',
   };
   return first && ways[first.method];

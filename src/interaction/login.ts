@@ -62,6 +62,7 @@ export function showLogin(ctx: Context, parts: LoginParts, interaction: Interact
       .filter((one) => one.door !== 'bot' || (parts.bot?.telegram.username ?? null) !== null)
       .map(({ id, label, icon }) => ({ id, label, icon })),
     upstreamAction: `/interaction/${uid}/upstream`,
+    ...(parts.phones?.delivery.isReady ? { phoneUrl: `/interaction/${uid}/phone` } : {}),
     isPasswordOptional: interaction.upstreams.some((one) => (one.settings.domains?.length ?? 0) > 0),
     ...(pending ? { linking: pending } : {}),
     ...(lastUsed === undefined ? {} : { lastUsed }),

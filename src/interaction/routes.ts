@@ -18,6 +18,7 @@ import {
   submitMailLink,
 } from './mail-code.ts';
 import { sendPasskeyOptions, submitPasskey } from './passkey-login.ts';
+import { resendPhoneCode, showPhone, showPhoneCode, submitPhone, submitPhoneCode } from './phone.ts';
 import { showRegister, submitRegister } from './register.ts';
 import { finishAccountChoice, finishDenied } from './result.ts';
 import {
@@ -106,9 +107,16 @@ export function interactionRoutes(parts: RoutesParts): Router {
     body,
     submit('login', (ctx, _, one) => submitRegister(ctx, parts, one)),
   );
+  router.get('/phone', show(onlyAtLogin((ctx, one) => showPhone(ctx, parts, one))));
+  router.post(
+    '/phone',
+    body,
+    submit('login', (ctx, _, one) => submitPhone(ctx, parts, one)),
+  );
   for (const [path, showStep, submitStep] of [
     ['/mail-code/:requestId', showMailCode, submitMailCode],
     ['/verify/:requestId', showVerify, submitVerify],
+    ['/phone/:requestId', showPhoneCode, submitPhoneCode],
     ['/second-factor/:requestId', showSecondFactor, submitSecondFactor],
     ['/second-factor-setup/:requestId', showSetup, submitSetup],
     ['/telegram/:requestId', showApproval, submitApproval],
@@ -145,6 +153,7 @@ export function interactionRoutes(parts: RoutesParts): Router {
   for (const [path, step] of [
     ['mail-code', resendMailCode],
     ['verify', resendVerification],
+    ['phone', resendPhoneCode],
   ] as const) {
     router.post(
       `/${path}/:requestId/resend`,

@@ -34,6 +34,7 @@ export const ACTIVITY = {
     ...['password.change', 'password.reset', 'account.set-password', 'account.reset-credentials', 'recovery-code.use'],
     ...['factor.add', 'factor.remove', 'factor.rename', 'identity.link', 'identity.unlink', 'telegram.take-approval'],
     ...['email.change-request', 'email.change-cancel', 'email.change', 'email.change-undo'],
+    ...['phone.prove', 'phone.remove'],
   ],
   apps: ['consent.grant', 'consent.deny', 'consent.revoke'],
   account: [

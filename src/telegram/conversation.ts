@@ -142,6 +142,44 @@ export function questionText(
   return { text: lines.join('\n'), keyboard };
 }
 
+/** Who asked for the code, as far as it is told. */
+export interface CodeQuestion {
+  readonly client: string | null;
+  readonly browser: string | null;
+  readonly system: string | null;
+  readonly network: string;
+  readonly place: string | null;
+}
+
+export interface SentCode {
+  /** E.164. */
+  readonly number: string;
+  readonly telegramId: string;
+  readonly locale: string | null;
+  readonly code: string;
+  /** Seconds. */
+  readonly ttl: number;
+  readonly question: CodeQuestion;
+}
+
+/** A code for signing in by phone, and who asked for it. */
+export function codeText(
+  t: Translate,
+  parts: Pick<ConversationParts, 'productName' | 'issuer'>,
+  { code, ttl, question }: Omit<SentCode, 'number'>,
+): string {
+  const { host } = new URL(parts.issuer);
+  return [
+    t('bot.code', { code, app: question.client ?? parts.productName, host, count: Math.max(1, Math.round(ttl / 60)) }),
+    '',
+    t('bot.ask.browser', { browser: browserText(t, question) }),
+    t('bot.ask.network', { network: question.network, place: question.place ?? t('bot.unknown') }),
+    t('bot.ask.time', { time: minuteOf(new Date()) }),
+    '',
+    t('bot.code_warning', { host }),
+  ].join('\n');
+}
+
 function browserText(t: Translate, { browser, system }: Pick<ApprovalQuestion, 'browser' | 'system'>): string {
   if (browser === null && system === null) return t('bot.unknown');
   return browser !== null && system !== null

@@ -6,7 +6,7 @@ import { type Log, serializeError } from '../log.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { AskedApproval } from './approvals.ts';
 import { isTelegramAway, isUnreachable } from './bot-api.ts';
-import { type ConversationParts, createConversation, questionText } from './conversation.ts';
+import { type ConversationParts, codeText, createConversation, questionText, type SentCode } from './conversation.ts';
 import { ALLOWED_UPDATES, type Update, Updates } from './updates.ts';
 
 export interface TelegramParts extends ConversationParts {
@@ -70,6 +70,16 @@ export class Telegram {
     const t = locales.t(locales.pick({ uiLocales: chat.locale ?? '' }));
     const { text, keyboard } = questionText(t, this.#parts, asked);
     return this.#send(telegramId, text, keyboard);
+  }
+
+  /** Brings a code to the chat that proved a number. @returns false when it cannot be reached */
+  async sendCode(sent: Omit<SentCode, 'number'>): Promise<boolean> {
+    const { locales, chats } = this.#parts;
+    const chat = await chats.find(sent.telegramId);
+    if (!chat?.isReachable) return false;
+    const wishes = [sent.locale, chat.locale].filter((one) => one !== null);
+    const t = locales.t(locales.pick({ uiLocales: wishes.join(' ') }));
+    return this.#send(sent.telegramId, codeText(t, this.#parts, sent));
   }
 
   /** Says a sentence to a chat that we know, in its language. @returns false when it cannot be reached */

@@ -124,6 +124,7 @@ describe('without any setting', () => {
         signInLimit: 5,
         signInWait: 60,
       },
+      phoneCodes: { tries: 3, ttl: 300, limit: 3, window: 600, dailyLimit: 10 },
       factors: {
         totpIssuer: 'Latchkey',
         recoveryCodes: 10,

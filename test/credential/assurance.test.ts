@@ -20,7 +20,7 @@ describe('what a sign-in is worth', () => {
   const table: readonly (readonly [string, readonly Proof[], Acr, readonly string[]])[] = [
     ['a password', [password], AAL1, ['pwd']],
     ['a mailed code', [mail], AAL1, ['otp']],
-    ['a phone code', [phone], AAL1, ['otp']],
+    ['a phone code', [phone], AAL1, ['otp', 'tg']],
     ['an upstream', [upstream], AAL1, []],
     ['Telegram', [telegram], AAL1, ['tg']],
     ['a security key alone', [securityKey], AAL1, ['hwk', 'user']],

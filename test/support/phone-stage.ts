@@ -1,8 +1,9 @@
 // People of the fake Telegram with accounts and phone numbers, through the doors that people take.
 import assert from 'node:assert/strict';
-import type { Browser } from './browser-client.ts';
-import type { Latchkey } from './server.ts';
+import type { Browser, Page } from './browser-client.ts';
+import type { Latchkey, TestClient } from './server.ts';
 import type { SentMessage, TelegramApi, TestTelegramPerson } from './telegram-api.ts';
+import { newTelegramPerson, openWithBot } from './telegram-stage.ts';
 
 let counter = 0;
 
@@ -42,4 +43,37 @@ export async function signInByBot(latchkey: Latchkey, api: TelegramApi, user: Te
   const page = await browser.submit(await browser.get(new URL(message.buttons[0]?.url ?? '')));
   assert.equal(page.id, 'account-sessions', page.describe());
   return browser;
+}
+
+/** Somebody with an account and a proven number. */
+export async function newPhoneOwner(
+  latchkey: Latchkey,
+  api: TelegramApi,
+): Promise<{ readonly user: TestTelegramPerson; readonly number: string; readonly accountId: string }> {
+  const user = newTelegramPerson();
+  await signInByBot(latchkey, api, user);
+  const number = newPhone();
+  await shareContact(api, user, number);
+  const key = { upstream: 'telegram', issuer: 'https://telegram.org', subject: String(user.id) };
+  const accountId = await latchkey.app.identities.findAccountId(key);
+  assert.ok(accountId);
+  return { user, number, accountId };
+}
+
+/** The page that asks for a number. */
+export async function openPhone(latchkey: Latchkey, browser: Browser, client: TestClient): Promise<Page> {
+  const login = await openWithBot(latchkey, browser, client);
+  const page = await browser.get(login.element('a[href$="/phone"]').getAttribute('href') ?? '');
+  assert.equal(page.id, 'phone', page.describe());
+  return page;
+}
+
+/** The newest code in somebody's chat. @param seen how many messages were there before it was asked for */
+export async function nextCode(api: TelegramApi, user: TestTelegramPerson, seen: number): Promise<string> {
+  const { text } = await api.nextMessage(user, seen);
+  return /^(\d{6}) /.exec(text)?.[1] ?? assert.fail(`no code: ${text}`);
+}
+
+export function messagesTo(api: TelegramApi, user: TestTelegramPerson): number {
+  return api.messages.filter((one) => one.chatId === user.id).length;
 }

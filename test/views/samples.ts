@@ -274,6 +274,7 @@ export const samples: readonly Sample[] = [
         { id: 'company', label: 'Example Company', icon: 'shield' },
       ],
       upstreamAction: '/interaction/abc/upstream',
+      phoneUrl: '/interaction/abc/phone',
       registerUrl: '/register',
       forgotUrl: '/reset',
       lastUsed: 'google',

@@ -1,6 +1,11 @@
 // Samples of the page that waits for an answer in the bot.
 import { renderSVG } from 'uqr';
-import type { TelegramMiniAppModel, TelegramWaitModel, TelegramWidgetModel } from '../../src/http/page-model.ts';
+import type {
+  PhoneModel,
+  TelegramMiniAppModel,
+  TelegramWaitModel,
+  TelegramWidgetModel,
+} from '../../src/http/page-model.ts';
 import type { Sample } from './sample.ts';
 
 const url = 'https://t.me/latchkey_test_bot?start=4fGh_1bQ2wErTyUiOpAsDfGhJkLzXcVbNmQwErTyUiO';
@@ -26,7 +31,38 @@ const widget: TelegramWidgetModel = {
   otherWayUrl: '/interaction/abc',
 };
 
+const phone: PhoneModel = {
+  client: { name: 'Photo Album', host: 'photos.example.com' },
+  ...{ stage: 'number', action: '/interaction/abc/phone', phone: '', remember: false, rememberDays: 30, code: null },
+  otherWayUrl: '/interaction/abc',
+  errors: { fields: {} },
+};
+const phoneCode: PhoneModel = {
+  ...phone,
+  ...{ stage: 'code', action: '/interaction/abc/phone/one', phone: '+7 ••• 45 67', remember: null },
+  code: { digits: 6, minutes: 5, resend: { action: '/interaction/abc/phone/one/resend', wait: 0 } },
+};
+
 export const telegramSamples: readonly Sample[] = [
+  { name: 'phone', page: 'phone', model: phone },
+  {
+    name: 'phone-number-faulty',
+    page: 'phone',
+    model: {
+      ...phone,
+      ...{ phone: '0123', remember: true, errors: { summary: 'phone.problem.number', fields: { phone: '' } } },
+    } satisfies PhoneModel,
+  },
+  { name: 'phone-code', page: 'phone', model: phoneCode },
+  {
+    name: 'phone-code-wrong',
+    page: 'phone',
+    model: {
+      ...phoneCode,
+      code: { digits: 6, minutes: 4, resend: { action: '/interaction/abc/phone/one/resend', wait: 400 } },
+      errors: { summary: 'phone.problem.wrong', fields: { code: '' } },
+    } satisfies PhoneModel,
+  },
   { name: 'telegram-wait', page: 'telegram-wait', model: wait },
   {
     name: 'telegram-wait-claimed',
