@@ -26,6 +26,7 @@ import { AuditNote } from './20261121000181-audit-note.ts';
 import { AuditSearch } from './20261121000190-audit-search.ts';
 import { Overview } from './20261121000191-overview.ts';
 import { OrganizationsAndMembers } from './20261121000200-organizations.ts';
+import { UpstreamUses } from './20261121000210-upstream-uses.ts';
 
 export const migrations = [
   { name: '20261121000001-first', class: First },
@@ -55,4 +56,5 @@ export const migrations = [
   { name: '20261121000190-audit-search', class: AuditSearch },
   { name: '20261121000191-overview', class: Overview },
   { name: '20261121000200-organizations', class: OrganizationsAndMembers },
+  { name: '20261121000210-upstream-uses', class: UpstreamUses },
 ];

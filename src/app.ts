@@ -101,6 +101,7 @@ import { adminOrganizationsRoutes } from './portal/admin/organizations.ts';
 import { adminOverviewRoutes } from './portal/admin/overview.ts';
 import { adminRolesRoutes } from './portal/admin/roles.ts';
 import { adminSettingsRoutes } from './portal/admin/settings.ts';
+import { adminUpstreamsRoutes } from './portal/admin/upstreams.ts';
 import { appsRoutes } from './portal/apps.ts';
 import { emailUndoRoutes } from './portal/email-undo.ts';
 import { homeRoutes } from './portal/home.ts';
@@ -640,6 +641,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       adminInvitationsRoutes({ ...securityParts, roles, invitations, languages: locales.available }),
       adminOrganizationsRoutes({ ...securityParts, roles, organizations }),
       adminRolesRoutes({ ...securityParts, roles }),
+      adminUpstreamsRoutes({ ...securityParts, roles, upstreams, identities, history, fetch: guardedFetch, issuer }),
       adminClaimsRoutes({ ...securityParts, roles, clients, claimPreviews, resources: settings.resources }),
       sessionsRoutes({ sessions, browserSessions, sessionsAndGrants, clients, pages, csrf }),
       ownDataRoutes({ ...profileParts, personalData, deletions }),

@@ -117,6 +117,18 @@ export class LinkedIdentities {
     });
   }
 
+  /** When an identity of this upstream was last used to sign in; null for never. */
+  async lastUsedAt(upstream: string): Promise<Date | null> {
+    const rows = await this.#database
+      .em()
+      .execute<{ lastUsedAt: string | Date | null }[]>(
+        'select max(last_used_at) as "lastUsedAt" from linked_identity where upstream = ?',
+        [upstream],
+      );
+    const last = rows[0]?.lastUsedAt ?? null;
+    return last === null ? null : new Date(last);
+  }
+
   /** @returns whether this account had it */
   async unlink(em: EntityManager, accountId: string, id: string): Promise<boolean> {
     return (await em.nativeDelete(LinkedIdentity, { id, accountId })) === 1;

@@ -818,6 +818,44 @@ export interface AdminClientsModel {
   readonly errors: FormProblems;
 }
 
+/** Of the page `admin-upstreams`. */
+export interface AdminUpstreamsModel {
+  /** In the order of the buttons. */
+  readonly upstreams: readonly (UpstreamModel & {
+    readonly kind: string;
+    readonly issuer: string | null;
+    readonly clientId: string | null;
+    /** To be registered there; null for doors of our own, such as the bot. */
+    readonly callbackUrl: string | null;
+    /** Posted to. */
+    readonly testUrl: string | null;
+    /** It failed so often of late that it is left alone for a while. */
+    readonly isPaused: boolean;
+    readonly lastUsedAt: string | null;
+    readonly lastFailure: { readonly failedAt: string; readonly reason: string } | null;
+    /** What of its word is believed. */
+    readonly takes: readonly (
+      | 'subject'
+      | 'email'
+      | 'email_shown'
+      | 'profile_once'
+      | 'profile_always'
+      | 'second_factor'
+      | 'tokens'
+    )[];
+    readonly domains: readonly string[];
+    /** Right after a test of the connection. */
+    readonly tested:
+      | readonly {
+          readonly step: 'address' | 'keys' | 'credentials';
+          readonly problem: 'unreachable' | 'setting' | 'odd' | null;
+          readonly detail: string | null;
+        }[]
+      | null;
+  })[];
+  readonly zone: string | null;
+}
+
 /** Of the page `admin-claims`. */
 export interface AdminClaimsModel {
   readonly form: {

@@ -101,7 +101,7 @@ export async function startUpstream(
     await parts.transactions.begin(ctx, upstream, attempt, hints);
   } catch (error) {
     if (!(error instanceof UpstreamFailure)) throw error;
-    await auditFailure(ctx, parts, interaction, null, error.code);
+    await auditFailure(ctx, parts, interaction, null, error.code, upstream);
     showUpstreamFailure(ctx, parts.pages, upstream.label, error, backPath);
   }
 }
@@ -370,11 +370,13 @@ async function auditFailure(
   interaction: Interaction,
   account: AccountRow | null,
   reason: string,
+  upstream?: Upstream,
 ): Promise<void> {
+  const target = account ? { kind: 'account', id: account.id } : upstream && { kind: 'upstream', id: upstream.id };
   await parts.audit.record({
     actor: account ? { kind: 'account', id: account.id } : { kind: 'anonymous' },
     action: 'session.start',
-    ...(account ? { target: { kind: 'account', id: account.id } } : {}),
+    ...(target ? { target } : {}),
     ...{ clientId: interaction.clientId, origin: origin(ctx), result: 'failure', reason },
   });
 }

@@ -13,6 +13,7 @@ import type { PasswordProblem } from '../../src/credential/password.ts';
 import { ERROR_CODES, errorText } from '../../src/http/error-text.ts';
 import type {
   AdminAccountSections,
+  AdminUpstreamsModel,
   SecurityModel,
   SetupModel,
   UpstreamAccountModel,
@@ -22,6 +23,7 @@ import { SCOPES } from '../../src/oidc/provider.ts';
 import { ACTIVITY } from '../../src/portal/activity.ts';
 import { ACCOUNT_ACTIONS } from '../../src/portal/admin/account-actions.ts';
 import type { ApprovalPurpose } from '../../src/telegram/approvals.ts';
+import type { TestedStep, TestProblem } from '../../src/upstream/connection-test.ts';
 
 /** The names of a union of texts; the compiler refuses the list when one is missing or too many. */
 function namesOf<Name extends string>(names: Readonly<Record<Name, true>>): readonly string[] {
@@ -95,6 +97,17 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
     consent: true,
   }),
   'admin_claims.left_out_*': namesOf<LeftOut>({ unknown: true, no_refresh: true }),
+  'admin_upstreams.takes_*': namesOf<AdminUpstreamsModel['upstreams'][number]['takes'][number]>({
+    subject: true,
+    email: true,
+    email_shown: true,
+    profile_once: true,
+    profile_always: true,
+    second_factor: true,
+    tokens: true,
+  }),
+  'admin_upstreams.step.*': namesOf<TestedStep>({ address: true, keys: true, credentials: true }),
+  'admin_upstreams.problem.*': namesOf<TestProblem>({ unreachable: true, setting: true, odd: true }),
   'admin_client.redirect.*': namesOf<RedirectProblem>({
     'not-url': true,
     wildcard: true,

@@ -27,6 +27,7 @@ import { adminOrganizationSamples } from './admin-organization-samples.ts';
 import { adminOverviewSamples } from './admin-overview-samples.ts';
 import { adminRoleSamples } from './admin-role-samples.ts';
 import { adminSettingsSamples } from './admin-settings-samples.ts';
+import { adminUpstreamSamples } from './admin-upstream-samples.ts';
 import { deviceSamples } from './device-samples.ts';
 import { mailedSamples } from './mailed-samples.ts';
 import type { Sample } from './sample.ts';
@@ -227,6 +228,7 @@ export const samples: readonly Sample[] = [
   ...adminClientSamples,
   ...adminInvitationSamples,
   ...adminOrganizationSamples,
+  ...adminUpstreamSamples,
   ...adminRoleSamples,
   ...upstreamSamples,
   ...telegramSamples,

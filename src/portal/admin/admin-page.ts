@@ -18,6 +18,7 @@ const ADMIN_PAGES: readonly (readonly [url: string, label: string, permission: P
   ['/admin/roles', 'admin_roles.title', 'roles:read'],
   ['/admin/claims', 'admin_claims.title', 'clients:read'],
   ['/admin/settings', 'admin_settings.title', 'settings:read'],
+  ['/admin/upstreams', 'admin_upstreams.title', 'upstreams:read'],
 ];
 
 /** @param path of the request: pages below one of the list belong to it */
