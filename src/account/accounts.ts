@@ -81,6 +81,11 @@ const WORDS =
   coalesce(username, '') || ' ' || coalesce(email, '')`);
 /** Where a page ended: microseconds since 1970, and the id. */
 const CURSOR = /^(\d{1,16})\.([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
+const FOUND = `id, name, email, username, status, created_at as "createdAt", last_sign_in_at as "lastSignInAt",
+  (extract(epoch from created_at) * 1000000)::bigint::text || '.' || id as cursor`;
+const HOLDS_ROLE = 'exists (select from role_assignment r where r.account_id = account.id and r.role_id = ?)';
+/** Accounts that are looked through one by one. */
+const NEAR = 1000;
 /** Milliseconds, and rows. */
 const RECENT_MS = 500;
 const RECENT_MOST = 10_000;
@@ -219,37 +224,43 @@ export class Accounts {
 
   /** A page of what an administrator looks for, the newest first. Where it begins is in an index, so the last page is as near as the first. */
   async search({ query, status, roleId, after, limit }: AccountSearch): Promise<readonly FoundAccount[]> {
-    const conditions: string[] = [];
-    const values: unknown[] = [];
-    const add = (condition: string, ...given: readonly unknown[]): void => {
-      conditions.push(condition);
-      values.push(...given);
-    };
     const typed = query.trim();
-    const words = wordQuery(typed);
-    if (UUID.test(typed)) add('id = ?', typed);
-    else if (words !== null) add(`${WORDS} @@ to_tsquery('simple', ?)`, words);
-    else if (typed !== '') return [];
-    if (status !== null) add('status = ?', status);
-    if (roleId !== null) {
-      add('exists (select from role_assignment r where r.account_id = account.id and r.role_id = ?)', roleId);
-    }
+    const isId = UUID.test(typed);
+    const words = isId ? null : wordQuery(typed);
+    if (typed !== '' && !isId && words === null) return [];
     const [, since, lastId] = CURSOR.exec(after) ?? [];
-    if (since !== undefined) {
-      add(`(created_at, id) < (timestamptz 'epoch' + ?::bigint * interval '1 microsecond', ?::uuid)`, since, lastId);
-    }
-    const rows = await this.#database.em().execute<FoundRow[]>(
-      `select id, name, email, username, status, created_at as "createdAt", last_sign_in_at as "lastSignInAt",
-         (extract(epoch from created_at) * 1000000)::bigint::text || '.' || id as cursor
-       from account ${conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`}
-       order by created_at desc, id desc limit ?`,
-      [...values, limit],
+    const start =
+      since === undefined
+        ? []
+        : [
+            part(
+              `(created_at, id) < (timestamptz 'epoch' + ?::bigint * interval '1 microsecond', ?::uuid)`,
+              since,
+              lastId,
+            ),
+          ];
+    const wanted = [
+      ...(isId ? [part('id = ?', typed)] : []),
+      ...(words === null ? [] : [part(`${WORDS} @@ to_tsquery('simple', ?)`, words)]),
+      ...(status === null ? [] : [part('status = ?', status)]),
+      ...(roleId === null ? [] : [part(HOLDS_ROLE, roleId)]),
+    ];
+    const em = this.#database.em();
+    const read = async (from: Part): Promise<readonly FoundRow[]> =>
+      em.execute<FoundRow[]>(`${from.text} order by created_at desc, id desc limit ?`, [...from.values, limit]);
+    if (words === null) return (await read(where(`select ${FOUND} from account`, [...start, ...wanted]))).map(toFound);
+    // How many have a word is a guess of the database, and a wrong one reads everything. Of words that many have, the newest accounts alone fill
+    // a page; what is left is rare enough to be taken from the index of words as a whole.
+    const near = where('select * from account', start);
+    const newest = part(
+      `select ${FOUND} from (${near.text} order by created_at desc, id desc limit ${NEAR}) as account`,
+      ...near.values,
     );
-    return rows.map(({ createdAt, lastSignInAt, ...row }) => ({
-      ...row,
-      createdAt: new Date(createdAt),
-      lastSignInAt: lastSignInAt === null ? null : new Date(lastSignInAt),
-    }));
+    const rows = await read(where(newest.text, wanted, newest.values));
+    if (rows.length >= limit) return rows.map(toFound);
+    const all = where('select * from account', [...start, ...wanted]);
+    const rest = await read(part(`with found as materialized (${all.text}) select ${FOUND} from found`, ...all.values));
+    return rest.map(toFound);
   }
 
   /**
@@ -496,6 +507,30 @@ export class Accounts {
 interface FoundRow extends Omit<FoundAccount, 'createdAt' | 'lastSignInAt'> {
   readonly createdAt: string;
   readonly lastSignInAt: string | null;
+}
+
+/** A part of a statement, with what stands in its place-holders. */
+interface Part {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+function part(text: string, ...values: readonly unknown[]): Part {
+  return { text, values };
+}
+
+function where(text: string, conditions: readonly Part[], before: readonly unknown[] = []): Part {
+  const values = [...before, ...conditions.flatMap((one) => one.values)];
+  if (conditions.length === 0) return { text, values };
+  return { text: `${text} where ${conditions.map((one) => one.text).join(' and ')}`, values };
+}
+
+function toFound({ createdAt, lastSignInAt, ...row }: FoundRow): FoundAccount {
+  return {
+    ...row,
+    createdAt: new Date(createdAt),
+    lastSignInAt: lastSignInAt === null ? null : new Date(lastSignInAt),
+  };
 }
 
 function toRow(account: Account): AccountRow {

@@ -1123,6 +1123,8 @@ export interface AdminAuditModel {
     readonly target: AuditPartyModel | null;
     readonly result: 'success' | 'failure';
     readonly reason: string | null;
+    /** What an administrator gave as reason. */
+    readonly note: string | null;
     readonly network: string | null;
     readonly browser: string | null;
     readonly system: string | null;
