@@ -421,7 +421,7 @@ export class Accounts {
   /** What the person says about themselves. */
   async updateProfile(
     id: string,
-    profile: { readonly name: string | null; readonly locale: string | null },
+    profile: Readonly<Record<'name' | 'locale' | 'zoneinfo', string | null>>,
     cause: Cause,
   ): Promise<void> {
     await this.#database.transaction(async (em) => {

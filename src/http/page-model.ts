@@ -367,6 +367,9 @@ export interface ProfileModel {
   /** A language tag, or nothing for that of the browser. */
   readonly locale: string;
   readonly languages: readonly { readonly tag: string; readonly name: string }[];
+  /** An IANA name; empty for none. */
+  readonly zone: string;
+  readonly zones: readonly string[];
   readonly email: string | null;
   readonly username: string | null;
   /** Waits for proof. */

@@ -12,6 +12,9 @@ import type { Database } from '../storage/database.ts';
 import type { FreshProofParts } from './fresh-proof.ts';
 import type { PortalSession } from './portal-session.ts';
 
+/** By their IANA names, as this process knows them. */
+export const TIME_ZONES: readonly string[] = [...new Set(['UTC', ...Intl.supportedValuesOf('timeZone')])].toSorted();
+
 export const PROFILE = '/account/profile';
 
 export interface ProfileParts extends FreshProofParts {
@@ -41,6 +44,12 @@ export async function showProfile(
     name: account.name ?? '',
     locale: account.locale ?? '',
     languages: parts.languages,
+    zone: account.zoneinfo ?? '',
+    // A zone that came from elsewhere is kept until another one is chosen.
+    zones:
+      account.zoneinfo === null || TIME_ZONES.includes(account.zoneinfo)
+        ? TIME_ZONES
+        : [account.zoneinfo, ...TIME_ZONES],
     email: account.email,
     username: account.username,
     pendingEmail: pending?.newEmail ?? null,

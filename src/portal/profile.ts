@@ -1,13 +1,13 @@
-// The page about the person: name and language. Its other half, the e-mail address, has a file of its own.
+// The page about the person: name, language and time zone. Its other half, the e-mail address, has a file of its own.
 import Router, { type RouterContext } from '@koa/router';
 import { z } from 'zod';
 import { csrfField, formBody, parseForm } from '../http/form.ts';
 import { emailChangeRoutes } from './email-change.ts';
 import { portalDoors } from './fresh-proof.ts';
 import { causeOf, type PortalSession } from './portal-session.ts';
-import { PROFILE, type ProfileParts, showProfile, toProfile } from './profile-page.ts';
+import { PROFILE, type ProfileParts, showProfile, TIME_ZONES, toProfile } from './profile-page.ts';
 
-const FORM = z.strictObject({ name: z.string().max(1000), locale: z.string().max(35) });
+const FORM = z.strictObject({ name: z.string().max(1000), locale: z.string().max(35), zone: z.string().max(100) });
 const LONGEST_NAME = 255;
 
 export function profileRoutes(parts: ProfileParts): Router {
@@ -28,14 +28,20 @@ export function profileRoutes(parts: ProfileParts): Router {
 
 async function submitProfile(ctx: RouterContext, parts: ProfileParts, session: PortalSession): Promise<void> {
   const form = parseForm(ctx, FORM);
+  const { account } = session;
   const name = form.name.trim();
+  const isZone = form.zone !== '' && (TIME_ZONES.includes(form.zone) || form.zone === account.zoneinfo);
+  const zoneinfo = isZone ? form.zone : null;
   const locale = parts.languages.find(({ tag }) => tag === form.locale)?.tag ?? null;
   if (name.length > LONGEST_NAME) {
     const errors = { summary: 'form.problem', fields: { name: 'register.problem.name' } };
-    await showProfile(ctx, parts, session, { name: form.name, locale: form.locale, errors }, 422);
+    await showProfile(ctx, parts, session, { name: form.name, locale: form.locale, zone: form.zone, errors }, 422);
     return;
   }
-  const { account } = session;
-  await parts.accounts.updateProfile(account.id, { name: name === '' ? null : name, locale }, causeOf(ctx, account.id));
+  await parts.accounts.updateProfile(
+    account.id,
+    { name: name === '' ? null : name, locale, zoneinfo },
+    causeOf(ctx, account.id),
+  );
   toProfile(ctx, 'profile');
 }

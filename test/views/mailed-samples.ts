@@ -72,6 +72,8 @@ const profile: ProfileModel = {
   stage: 'overview',
   name: 'Ada Lovelace',
   locale: 'en',
+  zone: 'Europe/Berlin',
+  zones: ['Africa/Cairo', 'America/New_York', 'Europe/Berlin', 'UTC'],
   languages: [
     { tag: 'en', name: 'English' },
     { tag: 'ru', name: 'Русский' },

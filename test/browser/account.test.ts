@@ -1,0 +1,102 @@
+// The pages of the account portal about apps, activity and the own data at a real browser: with and without scripts, light and dark, without
+// barriers, and the story of an account that is closed and taken back.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { assertAccessible } from '../support/accessible.ts';
+import { launchChromium } from '../support/chromium.ts';
+import { authorizationRequest } from '../support/relying-party.ts';
+import { type Latchkey, startLatchkey, TEST_PASSWORD } from '../support/server.ts';
+
+const launched = await launchChromium();
+const missing = launched.browser === null ? launched.missing : false;
+
+describe('apps, activity and own data in Chromium', { skip: missing }, () => {
+  let browser: Browser;
+  let latchkey: Latchkey;
+  before(async () => {
+    assert.ok(launched.browser);
+    browser = launched.browser;
+    latchkey = await startLatchkey({ backend: 'embedded', host: 'localhost' });
+  });
+  after(async () => {
+    await browser.close();
+    await latchkey.stop();
+  });
+
+  async function within(options: BrowserContextOptions, work: (page: Page) => Promise<void>): Promise<void> {
+    const context = await browser.newContext(options);
+    try {
+      await work(await context.newPage());
+    } finally {
+      await context.close();
+    }
+  }
+
+  async function assertFits(page: Page): Promise<void> {
+    const [wide, seen] = [await page.locator('main').boundingBox(), page.viewportSize()];
+    assert.ok((wide?.width ?? Number.POSITIVE_INFINITY) <= (seen?.width ?? 0), `nothing stands out of ${page.url()}`);
+  }
+
+  for (const [colorScheme, javaScriptEnabled, width] of [
+    ['light', true, 1280],
+    ['dark', false, 320],
+  ] as const) {
+    it(`takes an app back, looks at what happened, downloads and leaves (${colorScheme}, ${width})`, async () => {
+      const { email } = await latchkey.createAccount();
+      const client = await latchkey.createClient({
+        client_name: 'Photo Album',
+        // The app itself is not there: any page will do.
+        redirect_uris: [`${latchkey.issuer}/livez`],
+      });
+      await within({ colorScheme, javaScriptEnabled, viewport: { width, height: 800 } }, async (page) => {
+        // Axe is a script itself.
+        const check = async () => {
+          if (javaScriptEnabled) await assertAccessible(page);
+          await assertFits(page);
+        };
+        await page.goto(authorizationRequest(latchkey.issuer, client, { scope: 'openid profile email' }).url.href);
+        await page.fill('[name=login]', email ?? '');
+        await page.fill('[name=password]', TEST_PASSWORD);
+        await page.click('#submit');
+        await page.waitForSelector('[data-page=consent]');
+        await page.click('#submit');
+        await page.waitForURL((url) => url.searchParams.has('code'));
+
+        await page.goto(`${latchkey.issuer}/account/apps`);
+        assert.equal(await page.locator('[data-app] h2').textContent(), 'Photo Album');
+        await check();
+        await page.locator('[data-app] form button').click();
+        await page.waitForSelector('[role=status]');
+        assert.equal(await page.locator('[data-app]').count(), 0);
+
+        await page.locator('nav a[href="/account/activity"]').click();
+        await page.waitForSelector('[data-page=account-activity]');
+        await page.selectOption('#kind', 'apps');
+        await page.locator('form[role=search] button').click();
+        await page.waitForURL(/kind=apps/);
+        assert.deepEqual(
+          await page.locator('[data-event]').evaluateAll((all) => all.map((one) => one.getAttribute('data-event'))),
+          ['consent-revoke', 'consent-grant'],
+        );
+        await check();
+
+        await page.locator('nav a[href="/account/data"]').click();
+        await page.waitForSelector('[data-page=account-data]');
+        await check();
+        await page.locator('a[href="/account/data/export"]').click();
+        const [download] = await Promise.all([page.waitForEvent('download'), page.click('#submit')]);
+        assert.equal(download.suggestedFilename(), 'account.json');
+
+        await page.goto(`${latchkey.issuer}/account/delete`);
+        await check();
+        await page.click('#submit');
+        await page.waitForSelector('.next-steps, main a[href="/"]');
+        assert.match((await page.locator('h1').textContent()) ?? '', /closed/);
+        await check();
+        await page.goto(`${latchkey.issuer}/account/apps`);
+        assert.equal(await page.locator('main').getAttribute('data-page'), 'login', 'signed out at once');
+      });
+    });
+  }
+});
