@@ -51,6 +51,7 @@ import { createLocales } from './http/locale.ts';
 import { Pages } from './http/page.ts';
 import { pageRoutes } from './http/page-routes.ts';
 import { requestLog } from './http/request-log.ts';
+import { requestMetrics } from './http/request-metrics.ts';
 import { trafficLimits } from './http/traffic.ts';
 import { createView } from './http/view.ts';
 import { KnownAccounts } from './interaction/known-accounts.ts';
@@ -60,6 +61,7 @@ import { notMeRoutes } from './interaction/not-me.ts';
 import { resetRoutes } from './interaction/reset.ts';
 import { interactionRoutes } from './interaction/routes.ts';
 import { type Log, serializeError } from './log.ts';
+import { Metrics } from './metrics.ts';
 import { createNotifications } from './notification/notifications.ts';
 import { sealedMails } from './notification/outbox.ts';
 import { AccountDeletions } from './oidc/account-deletions.ts';
@@ -194,6 +196,7 @@ export interface App {
   readonly grants: GrantStorage;
   readonly loaded: LoadedSettings;
   readonly log: Log;
+  readonly metrics: Metrics;
   /** A fresh link for the first administrator. @throws Conflict when there is one */
   setupLink(): Promise<string>;
   /** Builds keys and engine, declares the clients of the settings; before it nothing can be served. */
@@ -252,7 +255,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   }
 
   const naming: CookieNaming = { isSecure: settings.issuer.startsWith('https:') };
-  const audit = new Audit({ database });
+  const metrics = new Metrics();
+  const audit = new Audit({ database, onRecord: (event) => metrics.noteEvent(event) });
   const auditChain = new AuditChain({
     database,
     loadKey: () => loadKeptSecret({ database, seal, purpose: 'audit-chain', lock: AUDIT_KEY_LOCK }),
@@ -456,7 +460,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     const approvals = new Approvals({ sql, seal });
     const secret = seal.deriveKey('telegram webhook').toString('base64url');
     const telegram = new Telegram({
-      bot: createBotApi({ token, apiRoot, proxy: secrets.telegramProxy }),
+      bot: createBotApi({ token, apiRoot, proxy: secrets.telegramProxy, metrics }),
+      metrics,
       ...{ sql, log, approvals, locales, audit, mode, productName, issuer },
       ...{ chats: new Chats({ sql }), pace: new Pace(), webhookSecret: secret },
       phones: settings.telegram?.phone === false ? null : provenPhones,
@@ -655,6 +660,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     ];
     return [
       requestLog(log),
+      requestMetrics(metrics),
       securityHeaders(),
       errorPages({ pages, log, asUnavailable, trustedProxies: settings.trustedProxies }),
       assets.middleware,
@@ -733,6 +739,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       grants,
       loaded,
       log,
+      metrics,
     },
     setupLink: () => createSetupLink(setupParts, settings.ttl.setupLink),
     prepareEngine,
@@ -744,6 +751,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     handle: engine.handle,
     isHealthy,
     startWorkers() {
+      metrics.followProcess();
+      metrics.followOutbox(() => notifications.backlog());
       logoutDeliveries.start();
       notifications.start();
       bot?.telegram.start();

@@ -8,14 +8,15 @@ import type { App } from './app.ts';
 import { randomToken } from './crypto/random.ts';
 import { AppError } from './errors.ts';
 import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
 
 /** What a listener needs of the application. */
-type Served = Pick<App, 'handle' | 'isHealthy'>;
+type Served = Pick<App, 'handle' | 'isHealthy'> & { readonly metrics?: Pick<Metrics, 'print' | 'contentType'> };
 
 interface ListenOptions {
   readonly host: string;
   readonly port: number;
-  /** On the loopback address: probes without a proxy in between; 0 is off. */
+  /** On the loopback address: metrics, and probes without a proxy in between; 0 is off. */
   readonly internalPort: number;
   /** Seconds between "not ready" and the closed door, so that health checks can notice. */
   readonly stopDelay: number;
@@ -69,6 +70,7 @@ export async function startServer(app: Served, log: Log, options: ListenOptions)
   const internal = createServer((req, res) => {
     if (req.url === '/livez') return answerProbe(res, true);
     if (req.url === '/readyz') return void isReady().then((isGood) => answerProbe(res, isGood));
+    if (req.url === '/metrics' && app.metrics) return void answerMetrics(res, app.metrics);
     res.writeHead(404).end();
   });
 
@@ -104,6 +106,15 @@ export async function startServer(app: Served, log: Log, options: ListenOptions)
       log.info('stopped');
     },
   };
+}
+
+async function answerMetrics(res: ServerResponse, metrics: Pick<Metrics, 'print' | 'contentType'>): Promise<void> {
+  try {
+    const text = await metrics.print();
+    res.writeHead(200, { 'Content-Type': metrics.contentType, 'Cache-Control': 'no-store' }).end(text);
+  } catch {
+    res.writeHead(500).end();
+  }
 }
 
 /** What the parser of HTTP refuses never reaches the application; it is answered here in the same form. */

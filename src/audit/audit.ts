@@ -64,8 +64,11 @@ const LIST_OWN = {
 
 export class Audit {
   readonly #database: Database;
+  readonly #onRecord: ((event: AuditRecord) => void) | undefined;
 
-  constructor(parts: { readonly database: Database }) {
+  /** @param parts `onRecord` counts; it must not throw */
+  constructor(parts: { readonly database: Database; readonly onRecord?: (event: AuditRecord) => void }) {
+    this.#onRecord = parts.onRecord;
     this.#database = parts.database;
   }
 
@@ -92,6 +95,7 @@ export class Audit {
     } else {
       await this.#database.sql.query(INSERT, values);
     }
+    this.#onRecord?.(event);
   }
 
   /** What happened to an account, the newest first. */

@@ -1,11 +1,12 @@
 // The way to Telegram's Bot API: over the operator's proxy if there is one, in bounded time, tried again where that is safe, obeying
 // `retry_after`, and not at all for a while after it failed five times. Errors never carry the address, which contains the bot's token.
 import { setTimeout as wait } from 'node:timers/promises';
-import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel';
+import { BrokenCircuitError, CircuitState, ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel';
 import { Bot, GrammyError, HttpError, type Transformer } from 'grammy';
 import type { ApiError } from 'grammy/types';
 import { Agent, type Dispatcher, fetch as undiciFetch } from 'undici';
 import { proxyDispatcher } from '../http/outgoing-proxy.ts';
+import type { Metrics } from '../metrics.ts';
 
 /** Milliseconds (requirements M7). */
 const CONNECT_TIMEOUT = 5000;
@@ -26,6 +27,7 @@ export interface BotApiOptions {
   readonly apiRoot: string | undefined;
   /** `http:`, `https:` or `socks5:`. */
   readonly proxy: string | undefined;
+  readonly metrics?: Metrics;
   /** Milliseconds between tries, and until a Telegram that was given up is tried again; for tests. */
   readonly pauses?: readonly number[];
   readonly halfOpenAfter?: number;
@@ -33,7 +35,7 @@ export interface BotApiOptions {
 
 /** A bot that has said nothing yet. */
 export function createBotApi(options: BotApiOptions): Bot {
-  const { token, apiRoot, proxy, pauses = PAUSES, halfOpenAfter = HALF_OPEN_AFTER } = options;
+  const { token, apiRoot, proxy, pauses = PAUSES, halfOpenAfter = HALF_OPEN_AFTER, metrics } = options;
   const dispatcher = dispatcherFor(proxy);
   const send = (input: unknown, init: unknown = {}) => {
     const { signal, ...rest } = init as { readonly signal?: EventTarget & { readonly aborted: boolean } };
@@ -49,7 +51,7 @@ export function createBotApi(options: BotApiOptions): Bot {
       baseFetchConfig: {},
     },
   });
-  bot.api.config.use(bounded(), persistent(pauses, halfOpenAfter));
+  bot.api.config.use(bounded(), persistent(pauses, halfOpenAfter, metrics), counted(metrics));
   return bot;
 }
 
@@ -101,8 +103,25 @@ class Away extends Error {
   }
 }
 
-function persistent(pauses: readonly number[], halfOpenAfter: number): Transformer {
+/** Each call once, however often it was tried. */
+function counted(metrics: Metrics | undefined): Transformer {
+  return async (previous, method, payload, signal) => {
+    try {
+      const answer = await previous(method, payload, signal);
+      const code = answer.ok ? 0 : answer.error_code;
+      metrics?.noteCall(method, answer.ok ? 'ok' : code === 429 ? 'slowed' : code >= 500 ? 'away' : 'refused');
+      return answer;
+    } catch (error) {
+      metrics?.noteCall(method, 'away');
+      throw error;
+    }
+  };
+}
+
+function persistent(pauses: readonly number[], halfOpenAfter: number, metrics: Metrics | undefined): Transformer {
   const breaker = circuitBreaker(handleAll, { halfOpenAfter, breaker: new ConsecutiveBreaker(FAILURES) });
+  metrics?.noteBreaker(false);
+  breaker.onStateChange((state) => metrics?.noteBreaker(state === CircuitState.Open));
   return async (previous, method, payload, signal) => {
     // Polling has a pace of its own.
     if (method === 'getUpdates') return previous(method, payload, signal);

@@ -3,6 +3,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Bot } from 'grammy';
 import { type Log, serializeError } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 import type { Sql } from '../storage/sql.ts';
 import type { AskedApproval } from './approvals.ts';
 import { isTelegramAway, isUnreachable } from './bot-api.ts';
@@ -14,6 +15,7 @@ export interface TelegramParts extends ConversationParts {
   readonly sql: Sql;
   readonly log: Log;
   readonly mode: 'polling' | 'webhook';
+  readonly metrics?: Metrics;
   /** What Telegram sends with each update to the webhook. */
   readonly webhookSecret: string;
   /** Milliseconds between tries, for tests. */
@@ -34,7 +36,13 @@ export class Telegram {
     this.#parts = parts;
     const { bot, log } = parts;
     bot.use(createConversation(parts, (...message) => this.tell(...message)));
-    this.#updates = new Updates({ bot, sql: parts.sql, log, ...(parts.retryMs === undefined ? {} : parts) });
+    this.#updates = new Updates({
+      bot,
+      sql: parts.sql,
+      log,
+      metrics: parts.metrics,
+      ...(parts.retryMs === undefined ? {} : parts),
+    });
   }
 
   /** The bot's name without @; null until Telegram told it: then no page offers the bot. */

@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { type Bot, BotError } from 'grammy';
 import { Unavailable } from '../errors.ts';
 import { type Log, serializeError } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 import { Lease } from '../storage/lease.ts';
 import type { Sql } from '../storage/sql.ts';
 import { isTelegramAway, LONG_POLL } from './bot-api.ts';
@@ -34,10 +35,18 @@ export class Updates {
   readonly #lease: Lease;
   readonly #log: Log;
   readonly #retryMs: number;
+  readonly #metrics: Metrics | undefined;
   #running: Promise<void> | undefined;
   #stop = new AbortController();
 
-  constructor(parts: { readonly bot: Bot; readonly sql: Sql; readonly log: Log; readonly retryMs?: number }) {
+  constructor(parts: {
+    readonly bot: Bot;
+    readonly sql: Sql;
+    readonly log: Log;
+    readonly retryMs?: number;
+    readonly metrics?: Metrics | undefined;
+  }) {
+    this.#metrics = parts.metrics;
     this.#bot = parts.bot;
     this.#sql = parts.sql;
     this.#lease = new Lease({ sql: parts.sql, name: 'telegram-polling' });
@@ -48,10 +57,15 @@ export class Updates {
   /** Handles an update unless somebody did. @throws what its handler throws: it may then come again */
   async handle(update: Update): Promise<void> {
     const { rows } = await this.#sql.query(FIRST, [update.update_id]);
-    if (rows.length === 0) return;
+    if (rows.length === 0) {
+      this.#metrics?.noteUpdate(kindOf(update), 'repeated');
+      return;
+    }
     try {
       await this.#bot.handleUpdate(update);
+      this.#metrics?.noteUpdate(kindOf(update), 'done');
     } catch (error) {
+      this.#metrics?.noteUpdate(kindOf(update), 'failed');
       await this.#sql.query(FORGET, [update.update_id]);
       throw error;
     }
@@ -114,6 +128,10 @@ export class Updates {
     }
     return next;
   }
+}
+
+function kindOf(update: Update) {
+  return ALLOWED_UPDATES.find((kind) => update[kind] !== undefined) ?? 'other';
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -30,7 +30,7 @@ export const LADDER: readonly (readonly string[])[] = [
   ['audit', 'notification'],
   ['http', 'storage'],
   ['crypto'],
-  ['errors', 'log', 'config', 'migrations'],
+  ['errors', 'log', 'metrics', 'config', 'migrations'],
 ];
 
 /** @throws when it does not parse: rules that saw nothing must not pass */
