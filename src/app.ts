@@ -572,6 +572,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       csrf,
       accounts,
       emailChanges,
+      provenPhones,
+      phoneBot: () => (phones === null ? null : (bot?.telegram.username ?? null)),
       mailed,
       notifications,
       audit,

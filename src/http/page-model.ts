@@ -362,7 +362,7 @@ export interface LinkModel {
 
 /** Of the page `account-profile`. */
 export interface ProfileModel {
-  readonly stage: 'overview' | 'email' | 'code';
+  readonly stage: 'overview' | 'email' | 'code' | 'phone';
   readonly name: string;
   /** A language tag, or nothing for that of the browser. */
   readonly locale: string;
@@ -375,6 +375,10 @@ export interface ProfileModel {
   /** Waits for proof. */
   readonly pendingEmail: string | null;
   readonly typedEmail: string;
+  /** The proven number. */
+  readonly phone: string | null;
+  /** Where a number can be proven; null where none can. */
+  readonly phoneBot: { readonly name: string; readonly url: string } | null;
   readonly code: {
     readonly action: string;
     readonly minutes: number;
@@ -382,7 +386,7 @@ export interface ProfileModel {
     readonly resend: ResendModel;
   } | null;
   /** What was just saved. */
-  readonly changed: 'profile' | 'email' | null;
+  readonly changed: 'profile' | 'email' | 'phone' | null;
   /** Seconds. */
   readonly retryAfter?: number;
   readonly errors: FormProblems;

@@ -2,6 +2,8 @@
 import type { RouterContext } from '@koa/router';
 import type { Accounts } from '../account/accounts.ts';
 import type { EmailChanges } from '../account/email-changes.ts';
+import { formatPhone } from '../account/phone-number.ts';
+import type { ProvenPhones } from '../account/proven-phones.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { MailedSecrets } from '../credential/mailed-secret.ts';
 import type { CookieNaming } from '../http/browser.ts';
@@ -16,10 +18,14 @@ import type { PortalSession } from './portal-session.ts';
 export const TIME_ZONES: readonly string[] = [...new Set(['UTC', ...Intl.supportedValuesOf('timeZone')])].toSorted();
 
 export const PROFILE = '/account/profile';
+const CHANGED = ['profile', 'email', 'phone'] as const;
 
 export interface ProfileParts extends FreshProofParts {
   readonly accounts: Accounts;
   readonly emailChanges: EmailChanges;
+  readonly provenPhones: ProvenPhones;
+  /** Where a number can be proven: the bot's name without @, once it is known. */
+  phoneBot(): string | null;
   readonly mailed: MailedSecrets;
   readonly notifications: Notifications;
   readonly audit: Audit;
@@ -39,6 +45,8 @@ export async function showProfile(
 ): Promise<void> {
   const { account } = session;
   const pending = await parts.emailChanges.findPending(account.id);
+  const phone = await parts.provenPhones.findOfAccount(account.id);
+  const bot = parts.phoneBot();
   const model: ProfileModel = {
     stage: 'overview',
     name: account.name ?? '',
@@ -53,9 +61,11 @@ export async function showProfile(
     email: account.email,
     username: account.username,
     pendingEmail: pending?.newEmail ?? null,
+    phone: phone === null ? null : formatPhone(phone.number),
+    phoneBot: bot === null ? null : { name: `@${bot}`, url: `https://t.me/${bot}` },
     typedEmail: '',
     code: null,
-    changed: ctx.query['changed'] === 'profile' || ctx.query['changed'] === 'email' ? ctx.query['changed'] : null,
+    changed: CHANGED.find((one) => one === ctx.query['changed']) ?? null,
     errors: { fields: {} },
     ...state,
   };
@@ -66,7 +76,7 @@ export async function showProfile(
   });
 }
 
-export function toProfile(ctx: RouterContext, changed?: 'profile' | 'email'): void {
+export function toProfile(ctx: RouterContext, changed?: (typeof CHANGED)[number]): void {
   ctx.status = 303;
   ctx.redirect(changed === undefined ? PROFILE : `${PROFILE}?changed=${changed}`);
 }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { csrfField, formBody, parseForm } from '../http/form.ts';
 import { emailChangeRoutes } from './email-change.ts';
 import { portalDoors } from './fresh-proof.ts';
+import { phoneRoutes } from './phone.ts';
 import { causeOf, type PortalSession } from './portal-session.ts';
 import { PROFILE, type ProfileParts, showProfile, TIME_ZONES, toProfile } from './profile-page.ts';
 
@@ -23,6 +24,7 @@ export function profileRoutes(parts: ProfileParts): Router {
     await save(ctx);
   });
   router.use(emailChangeRoutes(parts).routes());
+  router.use(phoneRoutes(parts).routes());
   return router;
 }
 

@@ -69,6 +69,8 @@ const newPassword: NewPasswordModel = {
 const link: LinkModel = { purpose: 'sign-in', action: '/link/token', token: null, isDone: false };
 
 const profile: ProfileModel = {
+  phone: null,
+  phoneBot: { name: '@latchkey_test_bot', url: 'https://t.me/latchkey_test_bot' },
   stage: 'overview',
   name: 'Ada Lovelace',
   locale: 'en',
@@ -193,6 +195,18 @@ export const mailedSamples: readonly Sample[] = [
   },
   { name: 'not-me', page: 'not-me', model: notMe },
   { name: 'account-profile', page: 'account-profile', isSignedIn: true, model: profile },
+  {
+    name: 'account-profile-phone',
+    page: 'account-profile',
+    isSignedIn: true,
+    model: { ...profile, phone: '+7 916 123 45 67', changed: 'phone' } satisfies ProfileModel,
+  },
+  {
+    name: 'account-profile-phone-remove',
+    page: 'account-profile',
+    isSignedIn: true,
+    model: { ...profile, stage: 'phone', phone: '+7 916 123 45 67' } satisfies ProfileModel,
+  },
   {
     name: 'account-profile-pending',
     page: 'account-profile',

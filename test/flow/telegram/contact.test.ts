@@ -124,6 +124,23 @@ describeOnEachBackend(
       assert.equal(owners.filter((one) => one === number).length, 1);
     });
 
+    test('the profile shows the number and takes it away, after a question and with a fresh proof', async () => {
+      const user = newTelegramPerson();
+      const browser = await signInByBot(latchkey(), api, user);
+      assert.match((await browser.get('/account/profile')).text, /send \/phone/);
+      await shareContact(api, user, '+12025550042');
+      const page = await browser.get('/account/profile');
+      assert.ok(page.text.includes('+1 202 555 0042'), page.describe());
+      const asked = await browser.get('/account/profile/phone');
+      assert.equal(asked.id, 'account-profile', asked.describe());
+      assert.equal(await numberOf(latchkey(), user), '+12025550042', 'nothing has happened yet');
+      assert.equal((await latchkey().browser().submitOnce(asked)).status, 403, "another browser's form");
+      assert.equal((await browser.post('/account/profile/phone', 'csrf=made-up')).status, 403);
+      assert.match((await browser.submit(asked)).text, /The phone number is removed/);
+      assert.equal(await numberOf(latchkey(), user), null);
+      assert.deepEqual(await auditOf(latchkey(), user), ['phone.prove contact', 'phone.remove']);
+    });
+
     test('the number falls with the Telegram account that proved it', async () => {
       const user = await member(latchkey());
       await shareContact(api, user, newPhone());
