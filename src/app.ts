@@ -9,7 +9,7 @@ import type { LoadedSettings, Settings } from '../config/settings.ts';
 import { migrations } from '../migrations/list.ts';
 import { HeldInvitations } from './access/held-invitation.ts';
 import { Invitations } from './access/invitations.ts';
-import { Organizations } from './access/organizations.ts';
+import { type Membership, Organizations } from './access/organizations.ts';
 import { BUILT_IN_ROLES } from './access/permission.ts';
 import { type RoleInput, Roles, rankOf } from './access/roles.ts';
 import { Accounts } from './account/accounts.ts';
@@ -383,7 +383,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       ...{ accounts, roles, clients, consents, resources, grants, lockout, budgets, clientGuesses, naming, log },
       pages: enginePages,
       devicePages: createDevicePages({ pages, enginePages, resources, ownScopes: SCOPES }),
-      interactionPolicy: { canReach, requiredAcr, owedTerms },
+      interactionPolicy: { canReach, requiredAcr, owedTerms, organizationsOf },
+      organizations,
       notifyLogout,
       fetch: guardedFetch,
     });
@@ -405,7 +406,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   });
 
   const deletions = new AccountDeletions({
-    ...{ database, accounts, roles, mailed, oneTime, audit, sessionsAndGrants, personalData },
+    ...{ database, accounts, roles, organizations, mailed, oneTime, audit, sessionsAndGrants, personalData },
     lease: new Lease({ sql: database.sql, name: 'account-deletions' }),
     grace: settings.ttl.deletionGrace,
   });
@@ -422,6 +423,11 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   async function requiredAcr(subject: string, clientId: string): Promise<Acr> {
     const account = await accounts.findBySubject(subject);
     return account ? signInPolicy.requiredAcr(account.id, clientId) : 'urn:latchkey:aal1';
+  }
+
+  async function organizationsOf(subject: string): Promise<readonly Membership[]> {
+    const account = await accounts.findBySubject(subject);
+    return account ? organizations.listOf(account.id) : [];
   }
 
   async function owedTerms(subject: string): Promise<string | null> {
@@ -552,6 +558,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       totpIssuer: settings.factors.totpIssuer,
     },
     ...{ issuer: settings.issuer, registration: settings.registration, registrationRules: settings.registrationRules },
+    organizations,
     ...{ terms: settings.terms, invitations, heldInvitations, usernames },
     verificationLinkTtl: settings.mailed.verificationLinkTtl,
     limits: settings.limits,
@@ -605,7 +612,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
 
   const adminAccountParts = { ...securityParts, roles, mailed, lockout };
   const claimPreviews = new ClaimPreviews({
-    ...{ engine, accounts, roles, factors, consents, resources, signInPolicy, owedTerms },
+    ...{ engine, accounts, roles, organizations, factors, consents, resources, signInPolicy, owedTerms },
   });
 
   /** In this order in front of the engine's routes. */

@@ -6,7 +6,7 @@ import type { AccountRow } from './accounts.ts';
  * it, and few know how to ask.
  */
 export const CLAIMS_BY_SCOPE = {
-  openid: ['sub', 'auth_time', 'acr', 'amr'],
+  openid: ['sub', 'auth_time', 'acr', 'amr', 'org_id'],
   profile: [
     'name',
     'family_name',
@@ -28,6 +28,8 @@ export const CLAIMS_BY_SCOPE = {
   phone: ['phone_number', 'phone_number_verified'],
   /** Filled by access/roles.ts. */
   roles: ['roles', 'permissions'],
+  /** Filled by access/organizations.ts. `org_id` stands in the ID token as well, where apps look for what they show somebody. */
+  organizations: ['org_id', 'organizations'],
 } as const;
 
 export function standardClaims(account: AccountRow): Record<string, unknown> & { sub: string } {

@@ -749,6 +749,16 @@ export interface AdminOrganizationModel {
   readonly errors: FormProblems;
 }
 
+/** Of the page `select-organization`. */
+export interface SelectOrganizationModel {
+  readonly client: ClientModel | null;
+  readonly action: string;
+  /** Several, in the order of their short names. */
+  readonly organizations: readonly { readonly id: string; readonly slug: string; readonly name: string }[];
+  readonly account: AccountModel;
+  readonly switchAction: string;
+}
+
 /** Of the page `admin-roles`. */
 export interface AdminRolesModel {
   readonly roles: readonly {

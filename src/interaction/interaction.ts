@@ -3,6 +3,7 @@
 import type { Context } from 'koa';
 import type Provider from 'oidc-provider';
 import type { HeldInvitations } from '../access/held-invitation.ts';
+import type { Organizations } from '../access/organizations.ts';
 import type { AccountRow, Accounts } from '../account/accounts.ts';
 import type { ProvenPhones } from '../account/proven-phones.ts';
 import type { Audit, Origin } from '../audit/audit.ts';
@@ -55,6 +56,7 @@ export interface InteractionParts {
   readonly pages: Pages;
   readonly csrf: Csrf;
   readonly accounts: Accounts;
+  readonly organizations: Organizations;
   readonly passwords: Passwords;
   readonly lockout: Lockout;
   readonly consents: Consents;

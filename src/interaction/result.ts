@@ -34,6 +34,11 @@ export async function finishTerms(ctx: Context, engine: Engine, version: string)
   await finish(ctx, engine, { terms: { version } });
 }
 
+/** @param id of the organization that this sign-in is for */
+export async function finishOrganization(ctx: Context, engine: Engine, id: string): Promise<void> {
+  await finish(ctx, engine, { organization: { id } });
+}
+
 /**
  * @param accountId the engine's account id, or null for "another account"
  * @param login what the sign-in page fills in when the chosen account has to sign in

@@ -36,6 +36,7 @@ import {
   submitFactorQuestion,
 } from './second-factor-telegram.ts';
 import { showSelectAccount, submitSelectAccount } from './select-account.ts';
+import { showSelectOrganization, submitSelectOrganization } from './select-organization.ts';
 import { stepUp } from './sign-in.ts';
 import { sendApprovalState, showApproval, streamApprovalState, submitAgain } from './telegram.ts';
 import { showWidget } from './telegram-widget.ts';
@@ -85,6 +86,7 @@ export function interactionRoutes(parts: RoutesParts): Router {
     ['/consent', 'consent', submitConsent],
     ['/terms', 'terms', submitTerms],
     ['/select-account', 'select_account', submitSelectAccount],
+    ['/organization', 'organization', submitSelectOrganization],
     ['/switch', null, (ctx: Context) => finishAccountChoice(ctx, parts.engine, null)],
     ['/abort', null, (ctx: Context) => finishDenied(ctx, parts.engine)],
     ['/mail-link', 'login', (ctx: Context, _: unknown, one: Interaction) => submitMailLink(ctx, parts, one)],
@@ -243,6 +245,9 @@ async function showPrompt(ctx: Context, parts: RoutesParts, interaction: Interac
       return;
     case 'select_account':
       await showSelectAccount(ctx, parts, interaction);
+      return;
+    case 'organization':
+      await showSelectOrganization(ctx, parts, interaction);
       return;
     case 'terms':
       showTerms(ctx, parts, interaction);

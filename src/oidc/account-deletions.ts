@@ -1,6 +1,7 @@
 // An account that its owner deletes (requirements A15, A4): from that moment nothing of it works, for a grace its owner can take it back by the link of a
 // mail, and then it is purged. Taking it back revives no session, token, link or code. What an operator deletes is gone at once, see
 // sessions-and-grants.
+import type { Organizations } from '../access/organizations.ts';
 import type { Roles } from '../access/roles.ts';
 import type { AccountRow, Accounts } from '../account/accounts.ts';
 import type { Audit, Cause } from '../audit/audit.ts';
@@ -22,6 +23,7 @@ interface Parts {
   readonly database: Database;
   readonly accounts: Accounts;
   readonly roles: Roles;
+  readonly organizations: Organizations;
   readonly mailed: MailedSecrets;
   readonly oneTime: OneTime;
   readonly audit: Audit;
@@ -49,13 +51,14 @@ export class AccountDeletions {
 
   /**
    * @returns when it will be gone
-   * @throws Conflict `last-super-admin`, `account-state`
+   * @throws Conflict `last-super-admin`, `last-organization-owner`, `account-state`
    */
   async request(account: AccountRow, cause: Cause, tell: Tell): Promise<Date> {
-    const { database, accounts, roles, mailed, oneTime, audit, sessionsAndGrants, grace } = this.#parts;
+    const { database, accounts, roles, organizations, mailed, oneTime, audit, sessionsAndGrants, grace } = this.#parts;
     const target = { kind: 'account', id: account.id } as const;
     const purgeAt = await database.transaction(async (em) => {
       await roles.guardLastOwner(em, account.id);
+      await organizations.guardLastOwner(em, account.id);
       await lockCredentials(em, account.id);
       const at = await accounts.beginDeletion(em, account.id, grace);
       if (at === null) throw new Conflict('The account is not in a state that allows this.', { code: 'account-state' });

@@ -4,6 +4,7 @@
 
 import type Provider from 'oidc-provider';
 import type { Client as EngineClient, KoaContextWithOIDC } from 'oidc-provider';
+import type { Organizations } from '../access/organizations.ts';
 import type { Roles } from '../access/roles.ts';
 import type { AccountRow, Accounts } from '../account/accounts.ts';
 import { CLAIMS_BY_SCOPE } from '../account/claims.ts';
@@ -88,6 +89,7 @@ interface Parts {
   readonly engine: Engine;
   readonly accounts: Accounts;
   readonly roles: Roles;
+  readonly organizations: Organizations;
   readonly factors: Factors;
   readonly consents: Consents;
   readonly resources: Resources;

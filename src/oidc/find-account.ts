@@ -1,28 +1,37 @@
 // Who a token or a session speaks of. Asked at every use, so that an account that was disabled a moment ago is refused at once, and so is what
 // began before the account was signed out everywhere, even if the process died before it could delete it (requirements P8).
 import type { FindAccount } from 'oidc-provider';
+import type { Organizations } from '../access/organizations.ts';
 import type { Roles } from '../access/roles.ts';
 import type { AccountRow, Accounts } from '../account/accounts.ts';
 import { standardClaims } from '../account/claims.ts';
+import { chosenOrganization } from './chosen-organization.ts';
 
 interface Parts {
   readonly accounts: Accounts;
   readonly roles: Roles;
+  readonly organizations: Organizations;
 }
 
-export function createFindAccount({ accounts, roles }: Parts): FindAccount {
+export function createFindAccount({ accounts, roles, organizations }: Parts): FindAccount {
   return async (ctx, subject, token) => {
     const account = await accounts.findBySubject(subject);
     if (!account || !isSignedIn(account, beganAt(token) ?? beganAt(ctx.oidc.session))) return undefined;
     return {
       accountId: account.subject,
       async claims(_use, scope) {
-        const standard = standardClaims(account);
-        if (!scope.split(' ').includes('roles')) return standard;
-        // Asked for only where they are wanted: they cost two look-ups.
-        const audience: unknown = ctx.oidc.client?.['latchkey_role_audience'];
-        const audiences = typeof audience === 'string' ? [audience] : [];
-        return { ...standard, ...(await roles.claimsFor(account.id, audiences)) };
+        const scopes = scope.split(' ');
+        const claims = standardClaims(account);
+        // Asked for only where they are wanted: they cost look-ups.
+        if (scopes.includes('organizations')) {
+          Object.assign(claims, await organizations.claimsFor(account.id, chosenOrganization(token ?? ctx.oidc)));
+        }
+        if (scopes.includes('roles')) {
+          const audience: unknown = ctx.oidc.client?.['latchkey_role_audience'];
+          const audiences = typeof audience === 'string' ? [audience] : [];
+          Object.assign(claims, await roles.claimsFor(account.id, audiences));
+        }
+        return claims;
       },
     };
   };

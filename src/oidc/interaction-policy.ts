@@ -4,6 +4,7 @@
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { ACR_LEVELS, type Acr, shownAcr } from '../credential/assurance.ts';
 import { type AcrRequest, reaches, requestedAcr } from './acr.ts';
+import { type OrganizationsOf, organizationPrompt } from './chosen-organization.ts';
 
 const { base, Check, Prompt } = interactionPolicy;
 type Policy = ReturnType<typeof base>;
@@ -26,6 +27,8 @@ export interface InteractionPolicyParts {
    * @param accountId the engine's
    */
   readonly requiredAcr?: (accountId: string, clientId: string) => Promise<Acr>;
+  /** What an account belongs to: of several it chooses one for a client that asks. */
+  readonly organizationsOf?: OrganizationsOf;
   /** The version of the terms that an account has not agreed to yet, if there is one. @param accountId the engine's */
   readonly owedTerms?: (accountId: string) => Promise<string | null>;
 }
@@ -61,6 +64,7 @@ export function createInteractionPolicy(parts: InteractionPolicyParts = {}): Pol
   );
 
   policy.add(termsPrompt(parts), 2);
+  policy.add(organizationPrompt(parts.organizationsOf), 3);
 
   const consent = policy.get('consent');
   consent?.checks.remove('native_client_prompt');

@@ -9,6 +9,7 @@ import Provider, {
   type KoaContextWithOIDC,
 } from 'oidc-provider';
 import type { Settings } from '../../config/settings.ts';
+import type { Organizations } from '../access/organizations.ts';
 import type { Roles } from '../access/roles.ts';
 import type { Accounts } from '../account/accounts.ts';
 import { CLAIMS_BY_SCOPE } from '../account/claims.ts';
@@ -62,6 +63,7 @@ export interface EngineParts {
   readonly consents: Consents;
   readonly resources: Resources;
   readonly roles: Roles;
+  readonly organizations: Organizations;
   readonly grants: GrantStorage;
   readonly lockout: Lockout;
   readonly budgets: Budgets;
@@ -77,7 +79,7 @@ export interface EngineParts {
   readonly log: Log;
 }
 
-export const SCOPES = ['openid', 'offline_access', 'profile', 'email', 'address', 'phone', 'roles'];
+export const SCOPES = ['openid', 'offline_access', 'profile', 'email', 'address', 'phone', 'roles', 'organizations'];
 const SIGNING = ['RS256', 'ES256', 'EdDSA'] as const;
 /** What clients sign with. Ed25519 is the other name of EdDSA with that curve (RFC 9864); libraries send either. */
 const CLIENT_SIGNING = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'] as const;
@@ -202,8 +204,8 @@ export function createProvider(parts: EngineParts): Provider {
       userinfo: { enabled: true },
       ...registrationFeatures(protocol, parts.budgets),
     },
-    // What a native app calls the device it runs on (see session-trail.ts), and which upstream to go to at once.
-    extraParams: ['device_name', 'idp_hint'],
+    // What a native app calls the device it runs on (see session-trail.ts), which upstream to go to at once, and which organization it is for.
+    extraParams: ['device_name', 'idp_hint', 'organization'],
     fetch: parts.fetch,
     findAccount: createFindAccount(parts),
     interactions: {

@@ -129,6 +129,12 @@ function showDelete(
   });
 }
 
+/** Who must not leave yet, by the code of the refusal. */
+const LAST_OWNER: Readonly<Record<string, string>> = {
+  'last-super-admin': 'delete.problem.last_owner',
+  'last-organization-owner': 'delete.problem.last_organization_owner',
+};
+
 async function remove(ctx: RouterContext, parts: OwnDataParts, session: PortalSession): Promise<void> {
   parseForm(ctx, EMPTY_FORM);
   const { account } = session;
@@ -146,11 +152,12 @@ async function remove(ctx: RouterContext, parts: OwnDataParts, session: PortalSe
     });
     showDelete(ctx, parts, session, { isDone: true, purgeAt: purgeAt.toISOString() });
   } catch (error) {
-    if (!(error instanceof AppError && error.code === 'last-super-admin')) throw error;
+    const summary = error instanceof AppError ? LAST_OWNER[error.code] : undefined;
+    if (summary === undefined || !(error instanceof AppError)) throw error;
     const target = { kind: 'account', id: account.id } as const;
     const refusal = { action: 'account.delete-request', target, result: 'failure', reason: error.code } as const;
     await parts.audit.record({ ...cause, ...refusal });
-    showDelete(ctx, parts, session, { errors: { summary: 'delete.problem.last_owner', fields: {} } }, 409);
+    showDelete(ctx, parts, session, { errors: { summary, fields: {} } }, 409);
   }
 }
 

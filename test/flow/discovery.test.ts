@@ -345,6 +345,11 @@ describeOnEachBackend('discovery', (latchkey) => {
              phone_number_verified_at = now(), address = '{"country":"DE"}' where id = ?`,
           [account.id],
         );
+      const { organizations } = latchkey().app;
+      const observatory = { slug: 'observatory', name: 'Observatory', logoUri: null, domains: [] };
+      const cause = { actor: { kind: 'cli' } } as const;
+      const made = await organizations.create({ ...observatory, secondFactorRequired: false }, { kind: 'cli' }, cause);
+      await organizations.add(made.id, account.id, 'member', { kind: 'cli' }, cause);
       const client = await latchkey().createClient();
       const scopes = await list('scopes_supported');
       const signedIn = await signIn(latchkey(), latchkey().browser(), client, {

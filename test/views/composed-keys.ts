@@ -56,7 +56,7 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
     anonymous: true,
   }),
   'admin_account.done.*': [...ACCOUNT_ACTIONS, 'create'],
-  'admin_account.problem.*': ['last-super-admin', 'account-state', 'role-not-held'],
+  'admin_account.problem.*': ['last-super-admin', 'last-organization-owner', 'account-state', 'role-not-held'],
   'admin_account.result_*': ['success', 'failure'],
   'admin_account.section.*': namesOf<keyof AdminAccountSections>({
     profile: true,

@@ -7,6 +7,7 @@ import type {
   ProfileModel,
   RegisterModel,
   ResetModel,
+  SelectOrganizationModel,
   TermsModel,
 } from '../../src/http/page-model.ts';
 import type { Sample } from './sample.ts';
@@ -43,6 +44,17 @@ const register: RegisterModel = {
   minLength: 12,
   rules,
   errors: { fields: {} },
+};
+
+const selectOrganization: SelectOrganizationModel = {
+  client,
+  action: '/interaction/uid/organization',
+  organizations: [
+    { id: '11111111-1111-4111-8111-111111111111', slug: 'acme', name: 'Acme Corporation' },
+    { id: '22222222-2222-4222-8222-222222222222', slug: 'observatory', name: 'Observatory' },
+  ],
+  account: { name: 'Ada Lovelace', email: 'ada@example.com' },
+  switchAction: '/interaction/uid/switch',
 };
 
 const terms: TermsModel = {
@@ -153,6 +165,12 @@ export const mailedSamples: readonly Sample[] = [
       termsUrl: 'https://example.com/terms',
       termsAccepted: true,
     } satisfies RegisterModel,
+  },
+  { name: 'select-organization', page: 'select-organization', model: selectOrganization },
+  {
+    name: 'select-organization-alone',
+    page: 'select-organization',
+    model: { ...selectOrganization, client: null } satisfies SelectOrganizationModel,
   },
   { name: 'terms', page: 'terms', model: terms },
   { name: 'terms-again', page: 'terms', model: { ...terms, client: null, isAgain: true } satisfies TermsModel },

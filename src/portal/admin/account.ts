@@ -367,7 +367,7 @@ async function submitAction(
   ctx.redirect(action === 'delete' ? `${HOME}?deleted` : `${HOME}/${account.id}${sectionOf(action)}?done=${action}`);
 }
 
-const PROBLEMS = ['last-super-admin', 'account-state', 'role-not-held'];
+const PROBLEMS = ['last-super-admin', 'last-organization-owner', 'account-state', 'role-not-held'];
 
 function readForm(ctx: RouterContext, action: AccountAction): Typed {
   const nothing = { role: '', name: '', givenName: '', familyName: '' };
