@@ -935,7 +935,11 @@ export interface AdminClientModel {
   readonly hasSecret: boolean;
   /** In clear, once, right after it was made. */
   readonly secret: string | null;
-  readonly snippet: string;
+  readonly isNative: boolean;
+  /** Examples for several libraries. */
+  readonly snippets: readonly { readonly kind: string; readonly text: string }[];
+  /** Leads through a sign-in of this app, up to its registered address; null where nobody signs in. */
+  readonly tryUrl: string | null;
   readonly authMethod: string;
   readonly grantTypes: string;
   readonly isChanged: boolean;
@@ -948,6 +952,9 @@ export interface AdminClientModel {
     readonly upstreams: string;
     readonly roleAudience: string;
     readonly accessTokenTtl: string;
+    /** One in a line. */
+    readonly postLogoutUris: string;
+    readonly backchannelLogoutUri: string;
   };
   readonly errors: FormProblems;
 }

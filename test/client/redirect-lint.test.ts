@@ -2,6 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { redirectProblem } from '../../src/client/redirect-lint.ts';
 
+/** What the page says while one types. */
+const typed = (await import(new URL('../../views/assets/redirect-lint.js', import.meta.url).href)) as {
+  readonly redirectProblem: typeof redirectProblem;
+};
+
 describe('a redirect URI', () => {
   for (const [uri, isNative, problem] of [
     ['https://app.example.com/callback?x=1', false, null],
@@ -22,6 +27,7 @@ describe('a redirect URI', () => {
   ] as const) {
     it(`${uri || 'that is empty'}, ${isNative ? 'native' : 'web'}: ${problem ?? 'good'}`, () => {
       assert.equal(redirectProblem(uri, isNative), problem);
+      assert.equal(typed.redirectProblem(uri, isNative), problem);
     });
   }
 });

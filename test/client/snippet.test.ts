@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { clientSnippet } from '../../src/client/snippet.ts';
+import { clientSnippet, clientSnippets } from '../../src/client/snippet.ts';
 
 const ISSUER = 'https://id.example.com';
 const METADATA = { client_id: 'client-1', redirect_uris: ['https://app.example.com/cb'] };
@@ -41,6 +41,29 @@ describe('the example for a new client', () => {
       execFileSync(process.execPath, ['--check', file]);
     } finally {
       rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe('the examples for a client', () => {
+  const kinds = (metadata: object) =>
+    clientSnippets({ issuer: ISSUER, metadata: { ...METADATA, ...metadata }, clientSecret: 's3cret' }).map(
+      ({ kind }) => kind,
+    );
+
+  it('are those that such a client can use', () => {
+    assert.deepEqual(kinds({}), ['openid-client', 'settings', 'authlib', 'oauth2-proxy']);
+    assert.deepEqual(kinds({ token_endpoint_auth_method: 'none' }), ['openid-client', 'settings', 'authlib']);
+    assert.deepEqual(kinds({ grant_types: ['client_credentials'] }), ['curl']);
+  });
+
+  it('are filled with its values, and a public client gets no secret', () => {
+    for (const { kind, text } of clientSnippets({ issuer: ISSUER, metadata: METADATA, clientSecret: 's3cret' })) {
+      for (const value of [ISSUER, 'client-1', 's3cret']) assert.ok(text.includes(value), `${kind} ${value}`);
+    }
+    const metadata = { ...METADATA, token_endpoint_auth_method: 'none' } as const;
+    for (const { kind, text } of clientSnippets({ issuer: ISSUER, metadata })) {
+      assert.ok(!text.includes('SECRET'), kind);
     }
   });
 });

@@ -55,11 +55,17 @@ describeOnEachBackend('clients in the admin portal', (latchkey) => {
     assert.ok(made.element('#snippet').text.includes(secret));
     const again = await browser.get(`${HOME}/${id}`);
     assert.ok(!again.html.toString().includes(secret));
-    const change = { required_acr: 'urn:latchkey:aal2', access_token_ttl: '90', first_party: 'on' };
+    const logout = {
+      post_logout_uris: 'https://grafana.example.com/',
+      backchannel_logout_uri: 'https://grafana.example.com/out',
+    };
+    const change = { ...logout, required_acr: 'urn:latchkey:aal2', access_token_ttl: '90', first_party: 'on' };
     const changed = await browser.submit(again, change, { form: at(id) });
     assert.equal(changed.status, 200, changed.describe());
     const { metadata } = await latchkey().app.clients.get(id);
     assert.deepEqual(metadata.redirect_uris, ['https://grafana.example.com/login/generic_oauth']);
+    assert.deepEqual(metadata.post_logout_redirect_uris, ['https://grafana.example.com/']);
+    assert.equal(metadata.backchannel_logout_uri, 'https://grafana.example.com/out');
     assert.equal(metadata.latchkey_required_acr, 'urn:latchkey:aal2');
     assert.equal(metadata.latchkey_access_token_ttl, 90);
     assert.equal(metadata.latchkey_first_party, true);
@@ -77,6 +83,27 @@ describeOnEachBackend('clients in the admin portal', (latchkey) => {
       assert.equal(made.id, 'admin-client', made.describe());
     });
   }
+
+  it('are tried by a request as the app would send it, which adds nothing to the app', async () => {
+    const client = await latchkey().createClient();
+    const { account, browser } = await open(latchkey(), 'viewer');
+    const page = await browser.get(`${HOME}/${client.clientId}`);
+    const url = new URL(page.element('#try-url').text.replaceAll('&amp;', '&'));
+    assert.equal(url.searchParams.get('redirect_uri'), client.redirectUri);
+    const end = await answerPrompts(browser, await browser.get(url), { account });
+    assert.ok(end.params['code'], end.describe());
+    const redeemed = await redeem(latchkey(), client, { code: end.params['code'] ?? '', verifier: 'x'.repeat(43) });
+    assert.equal(redeemed.status, 400, 'nobody has its verifier');
+    assert.deepEqual((await latchkey().app.clients.get(client.clientId)).metadata, client.metadata);
+    const machine = await latchkey().createClient({
+      redirect_uris: [],
+      response_types: [],
+      grant_types: ['client_credentials'],
+    });
+    const other = await browser.get(`${HOME}/${machine.clientId}`);
+    assert.equal(other.html.querySelector('#try-url'), null);
+    assert.ok(other.element('#snippet').text.includes('grant_type=client_credentials'));
+  });
 
   it('say what is wrong with an address', async () => {
     const { browser, page } = await open(latchkey(), 'operator');
@@ -107,7 +134,14 @@ describeOnEachBackend('clients in the admin portal', (latchkey) => {
     assert.equal(page.html.querySelector('#submit'), null);
     const csrf = page.element('[name=csrf]').getAttribute('value') ?? '';
     const fields = { csrf, name: 'x', redirect_uris: 'https://evil.example/', required_acr: '' };
-    const body = new URLSearchParams({ ...fields, upstreams: '', role_audience: '', access_token_ttl: '' });
+    const body = new URLSearchParams({
+      ...fields,
+      upstreams: '',
+      role_audience: '',
+      access_token_ttl: '',
+      post_logout_uris: '',
+      backchannel_logout_uri: '',
+    });
     const refused = await browser.post(`${HOME}/latchkey-portal`, body.toString());
     assert.equal(refused.status, 409, refused.describe());
   });

@@ -30,7 +30,12 @@ const detail: AdminClientModel = {
   canDelete: true,
   hasSecret: true,
   secret: null,
-  snippet: `import * as oidc from 'openid-client';\n`,
+  isNative: false,
+  snippets: [
+    { kind: 'openid-client', text: `import * as oidc from 'openid-client';\n` },
+    { kind: 'settings', text: 'OIDC_ISSUER=https://id.example.com\n' },
+  ],
+  tryUrl: 'https://id.example.com/auth?client_id=photo-album&response_type=code',
   authMethod: 'client_secret_basic',
   grantTypes: 'authorization_code, refresh_token',
   isChanged: false,
@@ -42,6 +47,8 @@ const detail: AdminClientModel = {
     upstreams: '',
     roleAudience: '',
     accessTokenTtl: '600',
+    postLogoutUris: 'https://photos.example.com/',
+    backchannelLogoutUri: 'https://photos.example.com/logout',
   },
   errors: { fields: {} },
 };
@@ -82,6 +89,8 @@ export const adminClientSamples: readonly Sample[] = [
       summary: 'form.problem',
       fields: {
         redirect_uris: 'admin_client.redirect.wildcard',
+        post_logout_uris: 'admin_client.redirect.http',
+        backchannel_logout_uri: 'admin_client.redirect.not-url',
         access_token_ttl: 'admin_client.problem.ttl',
       },
     },

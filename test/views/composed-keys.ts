@@ -8,6 +8,7 @@ import { ACCOUNT_STATUSES } from '../../src/account/account.entity.ts';
 import type { AuditRecord } from '../../src/audit/audit.ts';
 import { CLIENT_TEMPLATES } from '../../src/client/client-template.ts';
 import type { RedirectProblem } from '../../src/client/redirect-lint.ts';
+import type { SnippetKind } from '../../src/client/snippet.ts';
 import type { ProofMethod } from '../../src/credential/assurance.ts';
 import type { PasswordProblem } from '../../src/credential/password.ts';
 import { ERROR_CODES, errorText } from '../../src/http/error-text.ts';
@@ -108,6 +109,13 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
   }),
   'admin_upstreams.step.*': namesOf<TestedStep>({ address: true, keys: true, credentials: true }),
   'admin_upstreams.problem.*': namesOf<TestProblem>({ unreachable: true, setting: true, odd: true }),
+  'admin_client.snippet_*': namesOf<SnippetKind>({
+    'openid-client': true,
+    settings: true,
+    authlib: true,
+    'oauth2-proxy': true,
+    curl: true,
+  }),
   'admin_client.redirect.*': namesOf<RedirectProblem>({
     'not-url': true,
     wildcard: true,

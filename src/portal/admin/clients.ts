@@ -5,7 +5,8 @@ import { z } from 'zod';
 import { CLIENT_TEMPLATES, metadataFrom } from '../../client/client-template.ts';
 import { type Clients, needsSecret, type RegisteredClient } from '../../client/clients.ts';
 import { redirectProblem } from '../../client/redirect-lint.ts';
-import { clientSnippet } from '../../client/snippet.ts';
+import { clientSnippets } from '../../client/snippet.ts';
+import { randomToken } from '../../crypto/random.ts';
 import { InvalidRequest } from '../../errors.ts';
 import { formBody, parseForm } from '../../http/form.ts';
 import type { Pages } from '../../http/page.ts';
@@ -31,6 +32,8 @@ const UPDATE_FORM = z.strictObject({
   upstreams: z.string().max(2000),
   role_audience: z.string().max(1000),
   access_token_ttl: z.string().max(20),
+  post_logout_uris: z.string().max(30_000),
+  backchannel_logout_uri: z.string().max(2100),
 });
 /** Seconds. */
 const ROTATE_FORM = z.strictObject({ overlap: z.enum(['0', '86400', '604800']) });
@@ -155,10 +158,17 @@ async function update(
   const uris = words(form.redirect_uris);
   const isNative = client.metadata.application_type === 'native';
   const wrong = uris.map((uri) => redirectProblem(uri, isNative)).find((one) => one !== null);
+  const wrongAfter = words(form.post_logout_uris)
+    .map((uri) => redirectProblem(uri, isNative))
+    .find((one) => one !== null);
+  const backchannel = form.backchannel_logout_uri.trim();
+  const wrongBack = backchannel === '' ? null : redirectProblem(backchannel, false);
   const ttl = form.access_token_ttl.trim();
   const fields = {
     ...(form.name.trim() === '' ? { name: 'admin_client.problem.name' } : {}),
     ...(wrong === undefined ? {} : { redirect_uris: `admin_client.redirect.${wrong}` }),
+    ...(wrongAfter === undefined ? {} : { post_logout_uris: `admin_client.redirect.${wrongAfter}` }),
+    ...(wrongBack === null ? {} : { backchannel_logout_uri: `admin_client.redirect.${wrongBack}` }),
     ...(/^\d{0,6}$/.test(ttl) ? {} : { access_token_ttl: 'admin_client.problem.ttl' }),
   };
   const again = (errors: FormProblems): void => showOne(ctx, parts, who, client, { form: typed(form), errors });
@@ -178,10 +188,13 @@ async function update(
 /** What is left empty is taken out of the metadata. */
 function changeOf(form: UpdateForm, uris: readonly string[]): Record<string, unknown> {
   const upstreams = words(form.upstreams);
+  const afterLogout = words(form.post_logout_uris);
   const orNull = (text: string): string | null => (text.trim() === '' ? null : text.trim());
   return {
     client_name: form.name.trim(),
     redirect_uris: uris,
+    post_logout_redirect_uris: afterLogout.length === 0 ? null : afterLogout,
+    backchannel_logout_uri: orNull(form.backchannel_logout_uri),
     latchkey_required_acr: orNull(form.required_acr),
     latchkey_first_party: form.first_party === 'on' ? true : null,
     latchkey_upstreams: upstreams.length === 0 ? null : upstreams,
@@ -211,11 +224,13 @@ function showOne(
     canDelete: !isDeclared && permissions.has('clients:delete'),
     hasSecret: needsSecret(metadata),
     secret,
-    snippet: clientSnippet({
+    isNative: metadata.application_type === 'native',
+    snippets: clientSnippets({
       issuer: parts.issuer,
       metadata: { ...metadata, client_id: clientId },
       ...(secret === null ? {} : { clientSecret: secret }),
     }),
+    tryUrl: tryUrl(parts.issuer, client),
     authMethod: metadata.token_endpoint_auth_method ?? 'client_secret_basic',
     grantTypes: (metadata.grant_types ?? ['authorization_code']).join(', '),
     isChanged: ctx.query['changed'] !== undefined,
@@ -223,6 +238,23 @@ function showOne(
     errors: shown.errors ?? NO_PROBLEMS,
   };
   showAdminPage(ctx, parts, who, 'admin-client', model);
+}
+
+/**
+ * A request as the app would send it, to its own registered address and to no other. Nobody has the verifier, so that the code which comes of it is
+ * good for nothing.
+ */
+function tryUrl(issuer: string, { clientId, metadata }: RegisteredClient): string | null {
+  const [redirectUri] = metadata.redirect_uris ?? [];
+  const isForPeople = (metadata.grant_types ?? ['authorization_code']).includes('authorization_code');
+  // Such clients push their requests first, which only they can.
+  const isPushed = metadata.require_pushed_authorization_requests === true || metadata.latchkey_profile !== undefined;
+  if (redirectUri === undefined || !isForPeople || isPushed) return null;
+  const params = new URLSearchParams({
+    ...{ client_id: clientId, response_type: 'code', redirect_uri: redirectUri, scope: 'openid profile email' },
+    ...{ state: 'test-sign-in', code_challenge: randomToken(), code_challenge_method: 'S256' },
+  });
+  return `${issuer}/auth?${params}`;
 }
 
 function stored({ metadata }: RegisteredClient): AdminClientModel['form'] {
@@ -234,6 +266,8 @@ function stored({ metadata }: RegisteredClient): AdminClientModel['form'] {
     upstreams: (metadata.latchkey_upstreams ?? []).join(' '),
     roleAudience: metadata.latchkey_role_audience ?? '',
     accessTokenTtl: String(metadata.latchkey_access_token_ttl ?? ''),
+    postLogoutUris: (metadata.post_logout_redirect_uris ?? []).join('\n'),
+    backchannelLogoutUri: metadata.backchannel_logout_uri ?? '',
   };
 }
 
@@ -246,6 +280,8 @@ function typed(form: UpdateForm): AdminClientModel['form'] {
     upstreams: form.upstreams,
     roleAudience: form.role_audience,
     accessTokenTtl: form.access_token_ttl,
+    postLogoutUris: form.post_logout_uris,
+    backchannelLogoutUri: form.backchannel_logout_uri,
   };
 }
 
