@@ -16,6 +16,7 @@ import {
 } from './address.ts';
 import {
   choice,
+  color,
   type Kind,
   line,
   list,
@@ -88,6 +89,10 @@ const listener = {
   logLevel: setting(choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), {
     default: 'info',
     meaning: 'The least important messages that are still logged.',
+  }),
+  accentColor: setting(color(), {
+    example: '#0b6857',
+    meaning: 'Colour of links and buttons; made darker or lighter where it could not be read.',
   }),
   productName: setting(line(60), { default: 'Latchkey', meaning: 'Name people see on pages and in mails.' }),
 };

@@ -101,6 +101,18 @@ export function secretText(): Kind<string> {
   };
 }
 
+/** In lower case. */
+export function color(): Kind<string> {
+  return {
+    allowed: 'a colour of six hexadecimal digits after #',
+    schema: z
+      .string()
+      .trim()
+      .toLowerCase()
+      .regex(/^#[\da-f]{6}$/),
+  };
+}
+
 export function choice<const T extends string>(...values: readonly [T, T, ...T[]]): Kind<T> {
   return {
     allowed: `one of ${values.join(', ')}`,

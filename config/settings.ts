@@ -114,6 +114,8 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
   return {
     version,
     productName: values.productName,
+    /** Null: our own, or what administrators chose. */
+    accentColor: values.accentColor ?? null,
     issuer,
     host: values.host,
     port: values.port,

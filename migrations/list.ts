@@ -25,6 +25,7 @@ import { AdminLists } from './20261121000180-admin-lists.ts';
 import { AuditNote } from './20261121000181-audit-note.ts';
 import { AuditSearch } from './20261121000190-audit-search.ts';
 import { Overview } from './20261121000191-overview.ts';
+import { Brand } from './20261121000192-brand.ts';
 import { OrganizationsAndMembers } from './20261121000200-organizations.ts';
 import { UpstreamUses } from './20261121000210-upstream-uses.ts';
 
@@ -57,4 +58,5 @@ export const migrations = [
   { name: '20261121000191-overview', class: Overview },
   { name: '20261121000200-organizations', class: OrganizationsAndMembers },
   { name: '20261121000210-upstream-uses', class: UpstreamUses },
+  { name: '20261121000192-brand', class: Brand },
 ];

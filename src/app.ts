@@ -21,6 +21,7 @@ import { Audit } from './audit/audit.ts';
 import { AuditChain } from './audit/chain.ts';
 import { DayCounts } from './audit/day-counts.ts';
 import { History } from './audit/history.ts';
+import { Brand } from './brand/brand.ts';
 import { Clients } from './client/clients.ts';
 import type { Acr } from './credential/assurance.ts';
 import { BreachedPasswords } from './credential/breached-password.ts';
@@ -62,6 +63,7 @@ import { resetRoutes } from './interaction/reset.ts';
 import { interactionRoutes } from './interaction/routes.ts';
 import { type Log, serializeError } from './log.ts';
 import { Metrics } from './metrics.ts';
+import { OWN_ACCENT } from './notification/mail-templates.ts';
 import { createNotifications } from './notification/notifications.ts';
 import { sealedMails } from './notification/outbox.ts';
 import { AccountDeletions } from './oidc/account-deletions.ts';
@@ -96,6 +98,7 @@ import { activityRoutes } from './portal/activity.ts';
 import { adminAccountRoutes } from './portal/admin/account.ts';
 import { adminAccountsRoutes } from './portal/admin/accounts.ts';
 import { adminAuditRoutes } from './portal/admin/audit.ts';
+import { adminBrandRoutes } from './portal/admin/brand.ts';
 import { adminClaimsRoutes } from './portal/admin/claims.ts';
 import { adminClientsRoutes } from './portal/admin/clients.ts';
 import { adminInvitationsRoutes } from './portal/admin/invitations.ts';
@@ -160,6 +163,8 @@ const KEYS_EVERY = 20_000;
 const CHAIN_EVERY = 2000;
 /** Milliseconds between two notes of the chain's newest hash in the log, where nobody who writes to the database can reach it. */
 const HEAD_EVERY = 3_600_000;
+/** Milliseconds until another process shows a changed name, colour or logo. */
+const BRAND_EVERY = 2000;
 /** Milliseconds between two counts of the sessions that live. */
 const DAY_EVERY = 600_000;
 const AUDIT_KEY_LOCK = 5_203_618_005;
@@ -346,7 +351,17 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
 
   const locales = createLocales(join(VIEWS, 'locales'));
   const assets = createAssets(join(VIEWS, 'assets'));
-  const view = createView({ locales, assets, productName: settings.productName, issuer: settings.issuer });
+  const brand = new Brand({
+    ...{ database, audit, defaultName: settings.productName },
+    fixed: {
+      name: loaded.sources.get('LATCHKEY_PRODUCT_NAME') === 'default' ? null : settings.productName,
+      accent: settings.accentColor,
+    },
+  });
+  const view = createView({
+    ...{ locales, assets, productName: settings.productName, issuer: settings.issuer },
+    brand: () => ({ name: brand.name, styleUrl: brand.styleUrl, logoUrl: brand.logoUrl }),
+  });
   const csrf = new Csrf({ keys: seal.deriveKeys('form token'), issuer: settings.issuer, naming });
   const pages = new Pages({ view, locales, csrf, naming });
   const trail = new Trail({ seal, naming });
@@ -452,6 +467,10 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     ...{ database, seal, locales, log, issuer: settings.issuer, productName: settings.productName },
     ...{ from: settings.mail.from, dataDir: settings.dataDir },
     plainHosts: settings.mail.plainHosts,
+    look() {
+      const { name, palette } = brand;
+      return { name, accent: palette ? { light: palette.light.accent, dark: palette.dark.accent } : OWN_ACCENT };
+    },
     ...{ smtpUrl: secrets.smtpUrl, smtpFallbackUrl: secrets.smtpFallbackUrl },
   });
   const bot = secrets.telegramBotToken === undefined ? null : openBot(secrets.telegramBotToken);
@@ -646,6 +665,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
         areGrantsUp: () => grants.isHealthy(),
         bot: bot === null ? null : { isReady: () => bot.telegram.username !== null },
       }),
+      adminBrandRoutes({ ...securityParts, roles, brand }),
       adminSettingsRoutes({
         ...{ ...securityParts, roles, identities },
         sections: explainSettings(loaded),
@@ -673,6 +693,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       securityHeaders(),
       errorPages({ pages, log, asUnavailable, trustedProxies: settings.trustedProxies }),
       assets.middleware,
+      brand.middleware,
       probes(isHealthy),
       traffic,
       pageRoutes(routers),
@@ -754,6 +775,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     prepareEngine,
     async prepare() {
       await prepareEngine();
+      await brand.refresh();
       await roles.declare(declaredRoles(settings.roles));
       await clients.declare([...settings.clients, portalClient(issuer)], secrets.clientSecrets);
     },
@@ -767,6 +789,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       bot?.telegram.start();
       timers.push(
         everySoOften(SWEEP_EVERY, 'delete what has expired', () => Promise.all(sweepers.map((one) => one.sweep()))),
+        everySoOften(BRAND_EVERY, 'look for another name or colour', () => brand.refresh()),
         everySoOften(DAY_EVERY, 'note how many sessions live', () => browserSessions.noteDay()),
         everySoOften(USES_EVERY, 'note which sessions were used', () => browserSessions.flush()),
         everySoOften(USES_EVERY, 'note which apps were used', () => appUses.flush()),

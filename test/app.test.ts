@@ -10,6 +10,7 @@ const NOT_SEALED: Readonly<Record<string, string>> = {
       (column) => [column, 'a keyed hash; its key lies in sealed_secret and stays the same'],
     ),
   ),
+  'brand.logo': 'public',
   'recovery_code.hash': 'a slow hash',
   'mailed_secret.code_hash': 'a slow hash, keyed with the master secret; lives for hours',
   'passkey.public_key': 'public',

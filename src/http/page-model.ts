@@ -1231,3 +1231,27 @@ export interface AdminSettingsModel {
   readonly retryAfter?: number;
   readonly errors: FormProblems;
 }
+
+/** Of the page about the looks of the product, which belongs to `admin-settings`. */
+export interface AdminBrandModel {
+  readonly name: string;
+  /** As it was typed; empty for our own. */
+  readonly accent: string;
+  /** The settings say it. */
+  readonly isNameFixed: boolean;
+  readonly isAccentFixed: boolean;
+  readonly canWrite: boolean;
+  readonly logoUrl: string | null;
+  /** Of the colour that is tried. */
+  readonly styleUrl: string | null;
+  /** What the colour came to, and its contrast with the page. */
+  readonly contrasts: {
+    readonly light: string;
+    readonly lightRatio: number;
+    readonly dark: string;
+    readonly darkRatio: number;
+    readonly isCorrected: boolean;
+  } | null;
+  readonly isSaved: boolean;
+  readonly errors: FormProblems;
+}

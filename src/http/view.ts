@@ -48,6 +48,13 @@ class Markup {
 
 type RichValues = Readonly<Record<string, string | number | Markup>>;
 
+/** Addresses are of our own origin. */
+export interface BrandView {
+  readonly name: string;
+  readonly styleUrl: string | null;
+  readonly logoUrl: string | null;
+}
+
 /** What a page tells the layout while it is rendered. */
 interface Head {
   /** For `data-page`. */
@@ -56,12 +63,14 @@ interface Head {
   /** For `data-error`. */
   error: string | null;
   readonly scripts: string[];
+  /** Style sheets beside the one of every page. */
+  readonly styles: string[];
 }
 
 /** The names that templates may use without saying where they come from. */
 const LOCALS = [
   'model page head t rich link code plain countdown clock moment problem initial icon asset errorText account csrf path requestId',
-  'locale navigation direction languages productName host body',
+  'locale navigation direction languages productName brand host body',
 ].flatMap((names) => names.split(' '));
 
 /** Compiles every page at once, so that a broken template stops the start. @param parts.dir the folder with pages, partials and icons */
@@ -69,6 +78,8 @@ export function createView(parts: {
   readonly locales: Locales;
   readonly assets: Assets;
   readonly productName: string;
+  /** How the product looks now; without it, as we made it. */
+  readonly brand?: () => BrandView;
   readonly issuer: string;
   readonly dir?: string;
 }): View {
@@ -94,7 +105,8 @@ export function createView(parts: {
       if (!template) throw new Error(`no page ${page}`);
       const { locale } = context;
       const t = locales.t(locale);
-      const head: Head = { page, title: '', error: null, scripts: [] };
+      const brand = parts.brand?.() ?? { name: productName, styleUrl: null, logoUrl: null };
+      const head: Head = { page, title: '', error: null, scripts: [], styles: [] };
       const locals = {
         ...{
           model,
@@ -102,7 +114,8 @@ export function createView(parts: {
           head,
           t,
           icon,
-          productName,
+          productName: brand.name,
+          brand,
           host,
           locale,
           errorText,

@@ -79,19 +79,33 @@ const FACTORS: Readonly<Record<Factor, string>> = {
 
 const KINDS: readonly MessageKind[] = [...(Object.keys(WORDS) as (keyof typeof WORDS)[]), 'notice', 'new-password'];
 
+/** Colours are ours: six digits after #. */
+export interface MailLook {
+  readonly name: string;
+  readonly accent: { readonly light: string; readonly dark: string };
+}
+
+export const OWN_ACCENT = { light: '#1a4fba', dark: '#8ab4f8' } as const;
+
 export class MailTemplates {
   readonly #locales: Locales;
   readonly #issuer: string;
-  readonly #productName: string;
+  readonly #look: () => MailLook;
   readonly #templates: ReadonlyMap<string, TemplateFunction>;
 
   /**
    * Reads and compiles every template, so that a missing or broken one stops the start and not a mail.
    */
-  constructor(parts: { readonly locales: Locales; readonly issuer: string; readonly productName: string }) {
+  constructor(parts: {
+    readonly locales: Locales;
+    readonly issuer: string;
+    readonly productName: string;
+    /** How mails look now; without it, as we made them. */
+    readonly look?: (() => MailLook) | undefined;
+  }) {
     this.#locales = parts.locales;
     this.#issuer = parts.issuer;
-    this.#productName = parts.productName;
+    this.#look = parts.look ?? (() => ({ name: parts.productName, accent: OWN_ACCENT }));
     this.#templates = new Map(
       [...KINDS, 'parts/layout'].flatMap((name) =>
         (['text', 'html'] as const).map((part) => [`${name}.${part}`, compile(`${name}.${part}.ejs`, part)]),
@@ -107,13 +121,14 @@ export class MailTemplates {
     const code = model.code ?? null;
     const when = dateFormat(locale, content.zone);
     const { origin, hostname } = new URL(this.#issuer);
-    const product = this.#productName;
+    const { name: product, accent } = this.#look();
     const heading = t(words.subject, { product });
     const locals = {
       t,
       lang: locale,
       dir: this.#locales.dir(locale),
       product,
+      accent,
       host: hostname,
       heading,
       linkText: t(words.linkText ?? 'mail.not_me.text'),

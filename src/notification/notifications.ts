@@ -6,7 +6,7 @@ import type { Locales } from '../http/locale.ts';
 import type { Log } from '../log.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
 import { FileTransport } from './file-transport.ts';
-import { MailTemplates } from './mail-templates.ts';
+import { type MailLook, MailTemplates } from './mail-templates.ts';
 import type { MailTransport } from './mail-transport.ts';
 import { MailWorker } from './mail-worker.ts';
 import type { Message } from './message.ts';
@@ -20,6 +20,8 @@ interface NotificationsParts {
   readonly locales: Locales;
   readonly issuer: string;
   readonly productName: string;
+  /** How mails look now. */
+  readonly look?: () => MailLook;
   /** `address` or `Name <address>`. */
   readonly from: string;
   /** Undefined: mails become files in the data folder. */
@@ -55,7 +57,7 @@ export interface Notifications {
 export function createNotifications(parts: NotificationsParts): Notifications {
   const { database, seal, locales, issuer, productName, log } = parts;
   const outbox = new Outbox({ database, seal });
-  const templates = new MailTemplates({ locales, issuer, productName });
+  const templates = new MailTemplates({ locales, issuer, productName, look: parts.look });
   const worker = new MailWorker({
     outbox,
     templates,

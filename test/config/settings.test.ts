@@ -17,6 +17,7 @@ describe('without any setting', () => {
     assert.deepEqual(settings, {
       version: packageFile.version,
       productName: 'Latchkey',
+      accentColor: null,
       issuer: 'http://localhost:3000',
       host: '127.0.0.1',
       port: 3000,

@@ -26,7 +26,7 @@ export const LADDER: readonly (readonly string[])[] = [
   ['entities'],
   ['interaction', 'portal', 'api'],
   ['oidc', 'upstream', 'telegram'],
-  ['account', 'credential', 'access', 'client'],
+  ['account', 'credential', 'access', 'client', 'brand'],
   ['audit', 'notification'],
   ['http', 'storage'],
   ['crypto'],

@@ -6,6 +6,7 @@ import { MEMBER_ROLES } from '../../src/access/organizations.ts';
 import type { RoleDefinition } from '../../src/access/permission.ts';
 import { ACCOUNT_STATUSES } from '../../src/account/account.entity.ts';
 import type { AuditRecord } from '../../src/audit/audit.ts';
+import type { LogoProblem } from '../../src/brand/logo.ts';
 import { CLIENT_TEMPLATES } from '../../src/client/client-template.ts';
 import type { RedirectProblem } from '../../src/client/redirect-lint.ts';
 import type { SnippetKind } from '../../src/client/snippet.ts';
@@ -116,6 +117,7 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
     'oauth2-proxy': true,
     curl: true,
   }),
+  'admin_brand.problem.logo_*': namesOf<LogoProblem>({ kind: true, large: true, side: true, broken: true }),
   'admin_client.redirect.*': namesOf<RedirectProblem>({
     'not-url': true,
     wildcard: true,

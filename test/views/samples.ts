@@ -20,6 +20,7 @@ import { adminNavigation } from '../../src/portal/admin/admin-page.ts';
 import { accountSamples } from './account-samples.ts';
 import { adminAccountSamples } from './admin-account-samples.ts';
 import { adminAuditSamples } from './admin-audit-samples.ts';
+import { adminBrandSamples } from './admin-brand-samples.ts';
 import { adminClaimSamples } from './admin-claim-samples.ts';
 import { adminClientSamples } from './admin-client-samples.ts';
 import { adminInvitationSamples } from './admin-invitation-samples.ts';
@@ -223,6 +224,7 @@ export const samples: readonly Sample[] = [
   ...accountSamples,
   ...adminAuditSamples,
   ...adminSettingsSamples,
+  ...adminBrandSamples,
   ...adminOverviewSamples,
   ...adminClaimSamples,
   ...adminClientSamples,
