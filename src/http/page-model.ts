@@ -1045,6 +1045,8 @@ export interface AdminAccountSections {
   readonly apps: readonly {
     readonly id: string;
     readonly name: string;
+    /** Null for who may not look at apps. */
+    readonly url: string | null;
     readonly scope: string;
     readonly createdAt: string;
   }[];
@@ -1061,6 +1063,8 @@ export interface AdminAccountSections {
       readonly note: string | null;
       readonly network: string | null;
     }[];
+    /** The same among all events, where they can be filtered. */
+    readonly auditUrl: string;
     readonly nextUrl: string | null;
   };
   readonly roles: readonly {

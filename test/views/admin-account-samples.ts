@@ -184,7 +184,15 @@ export const adminAccountSamples: readonly Sample[] = [
     'admin-account-apps',
     'admin-account',
     at('apps', {
-      apps: [{ id: 'Yw3nV0aXbA8JkL2mN4pQ6r', name: 'Photo Album', scope: 'openid profile email', createdAt: AT }],
+      apps: [
+        {
+          id: 'Yw3nV0aXbA8JkL2mN4pQ6r',
+          name: 'Photo Album',
+          url: '/admin/clients/Yw3nV0aXbA8JkL2mN4pQ6r',
+          scope: 'openid profile email',
+          createdAt: AT,
+        },
+      ],
     }),
   ),
   sample('admin-account-apps-none', 'admin-account', at('apps', { apps: [] })),
@@ -203,11 +211,16 @@ export const adminAccountSamples: readonly Sample[] = [
             ...{ result: 'failure', reason: null, note: null, network: null },
           },
         ],
+        auditUrl: `/admin/audit?target=${ID}`,
         nextUrl: `${URL}/events?before=1`,
       },
     }),
   ),
-  sample('admin-account-events-none', 'admin-account', at('events', { events: { entries: [], nextUrl: null } })),
+  sample(
+    'admin-account-events-none',
+    'admin-account',
+    at('events', { events: { entries: [], auditUrl: '/admin/audit?target=1', nextUrl: null } }),
+  ),
   sample(
     'admin-account-roles',
     'admin-account',

@@ -170,7 +170,7 @@ async function read(
     case 'sessions':
       return { sessions: await readSessions(parts, account) };
     case 'apps':
-      return { apps: await readApps(parts, account) };
+      return { apps: await readApps(parts, who, account) };
     case 'events':
       return { events: await readEvents(ctx, parts, account) };
     default:
@@ -225,11 +225,16 @@ async function readSessions(parts: AdminAccountParts, account: AccountRow): Prom
   );
 }
 
-async function readApps(parts: AdminAccountParts, account: AccountRow): Promise<AdminAccountSections['apps']> {
+async function readApps(
+  parts: AdminAccountParts,
+  who: Administrator,
+  account: AccountRow,
+): Promise<AdminAccountSections['apps']> {
   const found = await parts.consents.list(account.id);
   return Promise.all(
     found.map(async ({ clientId, scope, createdAt }) => ({
       ...{ id: clientId, name: await clientName(parts, clientId), scope },
+      url: who.authority.permissions.has('clients:read') ? `/admin/clients/${encodeURIComponent(clientId)}` : null,
       createdAt: new Date(createdAt).toISOString(),
     })),
   );
@@ -253,6 +258,7 @@ async function readEvents(
       at: at.toISOString(),
       actorUrl: actorKind === 'account' && actorId !== null ? `${HOME}/${actorId}` : null,
     })),
+    auditUrl: `/admin/audit?${new URLSearchParams({ target: account.id })}`,
     nextUrl: page.before === null ? null : `${HOME}/${account.id}/events?before=${page.before}`,
   };
 }
