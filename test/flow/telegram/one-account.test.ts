@@ -1,10 +1,11 @@
-// Every door of Telegram leads to one account, whichever was opened first. A door is a line in the table: one more (the code to a proven phone) is
-// one more line.
+// All five doors of Telegram lead to one account, whichever was opened first: OpenID Connect, the legacy widget, the Mini App, the approval in the
+// bot, and the code to a phone number that was proven there.
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
 import { decodeJwt } from 'jose';
 import type { Browser, Page } from '../../support/browser-client.ts';
 import { signInitData, signWidget } from '../../support/init-data.ts';
+import { messagesTo, newPhone, nextCode, shareContact } from '../../support/phone-stage.ts';
 import { answerPrompts, authorizationRequest, redeem, tokenRequest } from '../../support/relying-party.ts';
 import { UPSTREAM_CLIENT } from '../../support/scripted-upstream.ts';
 import { describeOnEachBackend, type Latchkey, type TestClient } from '../../support/server.ts';
@@ -57,12 +58,24 @@ async function byMiniApp(latchkey: Latchkey, client: TestClient, user: TestTeleg
   return { ...request, browser, page: await browser.submit(confirm) };
 }
 
+const PHONE = 'the code to a proven phone';
+/** Those that may make an account. */
 const NAMES = [...Object.keys(DOORS), 'the Mini App'];
+
+/** Proves a number of theirs first, which needs an account. */
+async function byPhone({ browser, page, user }: Visit): Promise<Page> {
+  const number = newPhone();
+  await shareContact(api, user, number);
+  const form = await browser.get(page.element('a[href$="/phone"]').getAttribute('href') ?? '');
+  const seen = messagesTo(api, user);
+  const wait = await browser.submit(form, { phone: number });
+  return browser.submit(wait, { code: await nextCode(api, user, seen) });
+}
 
 /** What a client is told of somebody who comes through a door. */
 async function claimsBy(latchkey: Latchkey, name: string, user: TestTelegramPerson) {
   const client = await latchkey.createClient();
-  const enter = DOORS[name];
+  const enter = name === PHONE ? byPhone : DOORS[name];
   const walk = async () => {
     if (!enter) return byMiniApp(latchkey, client, user);
     const browser = latchkey.browser();
@@ -80,7 +93,7 @@ async function claimsBy(latchkey: Latchkey, name: string, user: TestTelegramPers
 }
 
 describeOnEachBackend(
-  'all doors of Telegram',
+  'all five doors of Telegram',
   (latchkey) => {
     for (const first of NAMES) {
       test(`lead to one account that was made by ${first}`, async () => {
@@ -92,6 +105,7 @@ describeOnEachBackend(
           const now = { ...user, username: `now_${user.id}`, firstName: name };
           assert.deepEqual(await claimsBy(latchkey(), name, now), made, name);
         }
+        assert.deepEqual(await claimsBy(latchkey(), PHONE, user), { ...made, amr: ['otp', 'tg'] });
         const rows = await latchkey()
           .app.database.em()
           .execute<object[]>(

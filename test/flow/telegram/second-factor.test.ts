@@ -8,6 +8,7 @@ import { RecoveryCodes } from '../../../src/credential/recovery-code.ts';
 import type { Browser, Page } from '../../support/browser-client.ts';
 import { shortCodes, together } from '../../support/credentials.ts';
 import { eventually } from '../../support/eventually.ts';
+import { messagesTo, newPhone, nextCode, openPhone, shareContact } from '../../support/phone-stage.ts';
 import { answerPrompts, isSignedIn, type Parameters, signIn } from '../../support/relying-party.ts';
 import { describeOnEachBackend, type Latchkey, TEST_PASSWORD } from '../../support/server.ts';
 import type { SentMessage, TestTelegramPerson } from '../../support/telegram-api.ts';
@@ -255,6 +256,20 @@ describeOnEachBackend(
         const second = await again.submit(next);
         assert.equal(second.id, 'second-factor', second.describe());
         assert.equal((await again.submit(second, { code })).id, 'consent');
+      });
+
+      it('does not follow a code by phone, which came through Telegram itself', async () => {
+        const { account, user } = await enrolled();
+        const number = newPhone();
+        await shareContact(api, user, number);
+        const browser = latchkey().browser();
+        const form = await openPhone(latchkey(), browser, await latchkey().createClient());
+        const seen = messagesTo(api, user);
+        const wait = await browser.submit(form, { phone: number });
+        const refused = await browser.submit(wait, { code: await nextCode(api, user, seen) });
+        assert.equal(refused.status, 403, refused.describe());
+        assert.equal(await isSignedIn(latchkey(), browser), false);
+        assert.deepEqual(await reasonsOf(latchkey(), account.id), ['no-independent-factor']);
       });
 
       it('that cannot be delivered says so, counts as no try, and leaves the other ways', async () => {
