@@ -47,6 +47,7 @@ interface TelegramDeclaration {
   readonly hasProxy: boolean;
   readonly apiRoot: string | undefined;
   readonly gatewayRoot: string | undefined;
+  readonly gatewayDailyLimit: number;
   readonly miniApp: boolean;
   readonly widget: boolean;
   readonly phone: boolean;
@@ -204,6 +205,10 @@ const telegramSchema = z.strictObject({
   gatewayToken: optional(unchecked, 'Token of the Telegram Gateway, for codes to phone numbers.'),
   gatewayTokenFile: optional(filePath, 'Or the file that holds it.'),
   gatewayRoot: optional(https, 'Other address of the Gateway.'),
+  gatewayDailyLimit: optional(
+    wholeNumber(1, 1_000_000),
+    'Messages through the Gateway within a day, because each costs; 200 by default.',
+  ),
   proxy: optional(unchecked, "Outgoing proxy for Telegram's hosts."),
   proxyFile: optional(filePath, 'Or the file that holds its URL.'),
   miniApp: optional(yesNo(), 'Whether people may sign in inside of a Mini App of this bot; false by default.'),
@@ -479,6 +484,7 @@ export function readDeclarations(given: ReadonlyMap<DeclarationName, unknown>, c
     hasProxy: telegramProxy !== undefined,
     apiRoot: bot.apiRoot,
     gatewayRoot: bot.gatewayRoot,
+    gatewayDailyLimit: bot.gatewayDailyLimit ?? 200,
     miniApp: bot.miniApp ?? false,
     widget: bot.widget ?? false,
     phone: bot.phone ?? true,

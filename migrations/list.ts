@@ -17,6 +17,7 @@ import { RolesOfOperators } from './20261121000110-roles.ts';
 import { DeletedClients } from './20261121000140-deleted-clients.ts';
 import { Phones } from './20261121000150-phones.ts';
 import { PhoneCodes } from './20261121000151-phone-codes.ts';
+import { Gateway } from './20261121000152-gateway.ts';
 import { TelegramFactor } from './20261121000160-telegram-factor.ts';
 import { UpstreamSubject } from './20261121000161-upstream-subject.ts';
 import { AppUses } from './20261121000170-app-uses.ts';
@@ -48,6 +49,7 @@ export const migrations = [
   { name: '20261121000140-deleted-clients', class: DeletedClients },
   { name: '20261121000150-phones', class: Phones },
   { name: '20261121000151-phone-codes', class: PhoneCodes },
+  { name: '20261121000152-gateway', class: Gateway },
   { name: '20261121000160-telegram-factor', class: TelegramFactor },
   { name: '20261121000161-upstream-subject', class: UpstreamSubject },
   { name: '20261121000170-app-uses', class: AppUses },

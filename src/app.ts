@@ -49,6 +49,7 @@ import { errorPages } from './http/error-page.ts';
 import { createGuardedFetch } from './http/guarded-fetch.ts';
 import { securityHeaders } from './http/headers.ts';
 import { createLocales } from './http/locale.ts';
+import { viaProxy } from './http/outgoing-proxy.ts';
 import { Pages } from './http/page.ts';
 import { pageRoutes } from './http/page-routes.ts';
 import { requestLog } from './http/request-log.ts';
@@ -128,6 +129,7 @@ import { Approvals, sealedApprovals } from './telegram/approvals.ts';
 import { createBotApi } from './telegram/bot-api.ts';
 import { Chats } from './telegram/chats.ts';
 import { CodeDelivery } from './telegram/code-delivery.ts';
+import { GATEWAY_ROOT, Gateway } from './telegram/gateway.ts';
 import { Pace } from './telegram/pace.ts';
 import { type InitDataKey, readMiniAppKey } from './telegram/signed-data.ts';
 import { Telegram } from './telegram/telegram.ts';
@@ -517,12 +519,28 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     });
     return { telegram, approvals, secret };
   }
+  const gateway = openGateway();
+
+  /** Only where numbers can be proven. */
+  function openGateway(): Gateway | null {
+    const token = secrets.telegramGatewayToken;
+    const { telegram } = settings;
+    if (token === undefined || telegram === undefined || bot === null || !telegram.phone) return null;
+    const root = telegram.gatewayRoot ?? GATEWAY_ROOT;
+    const { telegramProxy: proxy } = secrets;
+    const fetch = proxy === undefined ? guardedFetch : viaProxy(proxy, new URL(root).host, guardedFetch);
+    return new Gateway({
+      ...{ token, root, dailyLimit: telegram.gatewayDailyLimit },
+      ...{ fetch, sql: database.sql, budgets, log, metrics },
+      reportUrl: issuer.startsWith('https:') ? `${issuer}/telegram/gateway` : undefined,
+    });
+  }
   const phones =
     bot === null || settings.telegram?.phone === false
       ? null
       : {
           ...{ proven: provenPhones, codes: phoneCodes },
-          delivery: new CodeDelivery({ telegram: bot.telegram, log }),
+          delivery: new CodeDelivery({ telegram: bot.telegram, gateway, log }),
         };
   const usedData = new UsedData({ sql: database.sql });
   const widget =
@@ -684,6 +702,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       webhookRoutes({
         secret: settings.telegram?.mode === 'webhook' ? bot?.secret : undefined,
         handle: async (update) => bot?.telegram.handle(update),
+        gateway,
       }),
       wellKnownRoutes(),
     ];
@@ -742,6 +761,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     deletions,
     usedData,
     ...(bot ? [bot.telegram, bot.approvals] : []),
+    ...(gateway ? [gateway] : []),
   ];
   return {
     ...{

@@ -59,11 +59,28 @@ export class Metrics {
     labelNames: ['method', 'result'],
     registers: [this.#registry],
   });
+  readonly #gateway = new Counter({
+    name: 'latchkey_telegram_gateway_messages_total',
+    help: 'Messages handed to the Telegram Gateway, by result.',
+    labelNames: ['result'],
+    registers: [this.#registry],
+  });
+  readonly #gatewayCost = new Counter({
+    name: 'latchkey_telegram_gateway_cost_dollars_total',
+    help: 'What the Telegram Gateway said that its messages cost; what it gives back for undelivered ones is not taken off.',
+    registers: [this.#registry],
+  });
   readonly #breaker = new Gauge({
     name: 'latchkey_telegram_breaker_open',
     help: '1 while the bot does not call Telegram because it failed too often.',
     registers: [this.#registry],
   });
+
+  /** @param cost US dollars */
+  noteGateway(result: 'ok' | 'refused' | 'away' | 'capped', cost: number): void {
+    this.#gateway.inc({ result });
+    if (cost > 0) this.#gatewayCost.inc(cost);
+  }
 
   get contentType(): string {
     return this.#registry.contentType;

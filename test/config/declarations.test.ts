@@ -229,6 +229,7 @@ describe('Telegram', () => {
       hasProxy: true,
       apiRoot: undefined,
       gatewayRoot: undefined,
+      gatewayDailyLimit: 200,
       miniApp: false,
       phone: true,
       widget: false,
