@@ -2,6 +2,7 @@
 // is all there is.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import type Router from '@koa/router';
 import type { Middleware } from 'koa';
 import { ensureSecret } from '../config/generated-secret.ts';
 import { explainSettings } from '../config/print.ts';
@@ -210,6 +211,8 @@ export interface App {
   prepare(): Promise<void>;
   /** Keys and engine alone: a command, whose settings may lack the server's YAML, must not touch what that declares. */
   prepareEngine(): Promise<void>;
+  /** Every address of the pages, as the routers know it. */
+  routes(): readonly { readonly method: string; readonly path: string }[];
   /** For node:http. */
   handle(req: IncomingMessage, res: ServerResponse): unknown;
   /** Whether storage answers. */
@@ -652,9 +655,10 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     ...{ engine, accounts, roles, organizations, factors, consents, resources, signInPolicy, owedTerms },
   });
 
+  let routers: readonly Router[] = [];
   /** In this order in front of the engine's routes. */
   function front(): readonly Middleware[] {
-    const routers = [
+    routers = [
       homeRoutes({ engine, pages, csrf, accounts, roles, issuer: settings.issuer }),
       setupRoutes(setupParts),
       interactionRoutes(interactionParts),
@@ -799,6 +803,10 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       await roles.declare(declaredRoles(settings.roles));
       await clients.declare([...settings.clients, portalClient(issuer)], secrets.clientSecrets);
     },
+    routes: () =>
+      routers.flatMap(({ stack }) =>
+        stack.flatMap(({ methods, path }) => methods.map((method) => ({ method, path: String(path) }))),
+      ),
     handle: engine.handle,
     isHealthy,
     startWorkers() {
