@@ -14,6 +14,7 @@ const NOT_SEALED: Readonly<Record<string, string>> = {
   'recovery_code.hash': 'a slow hash',
   'mailed_secret.code_hash': 'a slow hash, keyed with the master secret; lives for hours',
   'passkey.public_key': 'public',
+  'phone_code.code_hash': 'a slow hash, keyed with the master secret; lives for minutes',
   'telegram_approval.person': 'sealed, and gone within minutes',
 };
 
