@@ -575,7 +575,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     notMeTtl: settings.ttl.notMe,
   });
   const invitationTtl = settings.registrationRules.invitationTtl;
-  const invitations = new Invitations({ database, audit, roles, notifications, ttl: invitationTtl });
+  const invitations = new Invitations({ database, audit, roles, organizations, notifications, ttl: invitationTtl });
   const heldInvitations = new HeldInvitations({ invitations, seal, naming });
   const interactionParts = {
     ...{ upstreams, transactions, linking, bot, phones, widget },

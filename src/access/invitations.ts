@@ -9,6 +9,7 @@ import type { Notifications } from '../notification/notifications.ts';
 import { type Database, type EntityManager, isUniqueViolation } from '../storage/database.ts';
 import { requirePermission, requireRoleRank } from './authority.ts';
 import { Invitation } from './invitation.entity.ts';
+import type { Organizations } from './organizations.ts';
 import { withInherited } from './permission.ts';
 import type { Roles } from './roles.ts';
 
@@ -21,11 +22,12 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const IS_OPEN = 'used_at is null and revoked_at is null and expires_at > now()';
 const FIND = {
   name: 'invitation_find',
-  text: `select id, email, inviter_id as "inviterId", by_account as "byAccount", roles from invitation
+  text: `select id, email, inviter_id as "inviterId", by_account as "byAccount", roles, organization_id as "organizationId"
+    from invitation
     where token_hash = $1 and ${IS_OPEN}`,
 };
 const TAKE = `update invitation set used_at = now(), account_id = ? where id = ? and ${IS_OPEN}
-  returning email, roles, inviter_id as "inviterId", by_account as "byAccount"`;
+  returning email, roles, organization_id as "organizationId", inviter_id as "inviterId", by_account as "byAccount"`;
 
 /** Who invites. The machine's owner may invite to everything. */
 export type Inviter = { readonly kind: 'cli' } | { readonly kind: 'account'; readonly id: string };
@@ -49,6 +51,7 @@ export interface OpenInvitation {
 
 interface Grant {
   readonly roles: readonly string[];
+  readonly organizationId: string | null;
   readonly inviterId: string | null;
   readonly byAccount: boolean;
 }
@@ -59,6 +62,7 @@ export class Invitations {
   readonly #database: Database;
   readonly #audit: Audit;
   readonly #roles: Roles;
+  readonly #organizations: Organizations;
   readonly #notifications: Notifications;
   readonly #ttl: number;
 
@@ -66,6 +70,7 @@ export class Invitations {
     readonly database: Database;
     readonly audit: Audit;
     readonly roles: Roles;
+    readonly organizations: Organizations;
     readonly notifications: Notifications;
     /** Seconds. */
     readonly ttl: number;
@@ -73,6 +78,7 @@ export class Invitations {
     this.#database = parts.database;
     this.#audit = parts.audit;
     this.#roles = parts.roles;
+    this.#organizations = parts.organizations;
     this.#notifications = parts.notifications;
     this.#ttl = parts.ttl;
   }
@@ -82,11 +88,12 @@ export class Invitations {
    * @throws Forbidden, InvalidRequest `unknown-role`, Conflict `email-taken` for an address that has an account, or when two invite it at once
    */
   async create(input: NewInvitation, inviter: Inviter, cause: Cause): Promise<Invitation> {
-    await this.#checkMayInvite(inviter, input.roles);
+    const { organizationId = null } = input;
+    await this.#checkMayInvite(inviter, { roles: input.roles, organizationId });
     const token = randomToken();
     const expiresAt = this.#newExpiry();
     const now = new Date();
-    const { email, locale, organizationId = null } = input;
+    const { email, locale } = input;
     try {
       return await this.#database.transaction(async (em) => {
         const owners = await em.execute<object[]>('select 1 as one from account where lower(email) = lower(?)', [
@@ -141,7 +148,7 @@ export class Invitations {
   /** Its link ends at once. @throws NotFound, Conflict when it was used or taken back before */
   async revoke(id: string, by: Inviter, cause: Cause): Promise<void> {
     const invitation = await this.get(id);
-    await this.#checkMayInvite(by, invitation.roles);
+    await this.#checkMayInvite(by, grantOf(invitation));
     await this.#database.transaction(async (em) => {
       const rows = await em.execute<object[]>(
         'update invitation set revoked_at = now() where id = ? and used_at is null and revoked_at is null returning id',
@@ -155,7 +162,7 @@ export class Invitations {
   /** A new mail with a new link, which lives as long as the first did; the old link ends. @throws NotFound, Conflict, TooManyRequests */
   async resend(id: string, by: Inviter, cause: Cause): Promise<Invitation> {
     const invitation = await this.get(id);
-    await this.#checkMayInvite(by, invitation.roles);
+    await this.#checkMayInvite(by, grantOf(invitation));
     const token = randomToken();
     const expiresAt = this.#newExpiry();
     await this.#database.transaction(async (em) => {
@@ -200,6 +207,8 @@ export class Invitations {
     if (!row || row.email.toLowerCase() !== account.email.toLowerCase()) return false;
     if (!(await this.#isStillGood(row, em))) return false;
     for (const role of row.roles) await this.#roles.assign(em, account.id, role, cause);
+    if (row.organizationId !== null)
+      await this.#organizations.join(em, row.organizationId, account.id, 'member', cause);
     await this.#audit.record({ ...cause, action: 'invitation.use', target: { kind: 'invitation', id } }, em);
     return true;
   }
@@ -212,16 +221,17 @@ export class Invitations {
     isResend: boolean,
   ): Promise<void> {
     const { email, locale, organizationId, expiresAt } = invitation;
+    const organization = organizationId ? (await this.#organizations.get(organizationId, em)).name : null;
     await this.#notifications.send(em, {
       ...({ kind: 'invitation', to: email, locale, expiresAt, isResend } as const),
-      model: { path: `/invitation/${token}`, inviter, organization: organizationId ?? null },
+      model: { path: `/invitation/${token}`, inviter, organization },
     });
   }
 
-  async #isStillGood({ byAccount, inviterId, roles }: Grant, em?: EntityManager): Promise<boolean> {
+  async #isStillGood({ byAccount, inviterId, ...grant }: Grant, em?: EntityManager): Promise<boolean> {
     if (byAccount && inviterId === null) return false;
     try {
-      await this.#checkMayInvite(inviterId === null ? { kind: 'cli' } : { kind: 'account', id: inviterId }, roles, em);
+      await this.#checkMayInvite(inviterId === null ? { kind: 'cli' } : { kind: 'account', id: inviterId }, grant, em);
       return true;
     } catch (error) {
       // Whoever invited may not do so any more, or the role is gone.
@@ -234,10 +244,18 @@ export class Invitations {
    * Whoever may not give a role may not invite to it: the rule of ranks is the one of roles.
    * @throws Forbidden, NotFound for who administers nothing, InvalidRequest `unknown-role`
    */
-  async #checkMayInvite(inviter: Inviter, roles: readonly string[], em?: EntityManager): Promise<void> {
+  async #checkMayInvite(
+    inviter: Inviter,
+    { roles, organizationId }: Pick<Grant, 'roles' | 'organizationId'>,
+    em?: EntityManager,
+  ): Promise<void> {
     const all = await this.#roles.definitions(em);
     const authority = inviter.kind === 'account' ? await this.#roles.authority(inviter.id, em) : null;
     if (authority) requirePermission(authority, 'invitations:write');
+    if (organizationId !== null) {
+      await this.#organizations.get(organizationId, em);
+      if (authority) requirePermission(authority, 'organizations:write');
+    }
     for (const id of roles) {
       const role = all.get(id);
       if (!role) {
@@ -258,6 +276,10 @@ export function invitationState(invitation: Invitation, now = new Date()): Invit
   if (invitation.usedAt) return 'used';
   if (invitation.revokedAt) return 'revoked';
   return invitation.expiresAt <= now ? 'expired' : 'open';
+}
+
+function grantOf({ roles, organizationId }: Invitation): Pick<Grant, 'roles' | 'organizationId'> {
+  return { roles, organizationId: organizationId ?? null };
 }
 
 function targetOf({ id }: { readonly id: string }) {

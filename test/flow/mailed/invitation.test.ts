@@ -87,6 +87,28 @@ describeOnEachBackend(
       assert.equal((await latchkey().browser().get(invited.link)).error, 'link-used');
     });
 
+    it('leads into an organization, which the mail names, as long as there is one', async () => {
+      const { organizations, invitations } = latchkey().app;
+      const input = { slug: 'invited', name: 'The Invited', logoUri: null, domains: [], secondFactorRequired: false };
+      const { id: organizationId } = await organizations.create(input, BY_CLI, CLI);
+      const email = newAddress();
+      const wanted = { email, roles: [], locale: 'en', organizationId };
+      await invitations.create(wanted, BY_CLI, CLI);
+      const { text = '' } = (await mailsTo(email, 1))[0]?.email ?? {};
+      assert.match(text, /The Invited/);
+      const { browser, page, mail } = await register(latchkey(), { address: email, link: await linkOf(email) });
+      await browser.submit(page, { code: mail.code });
+      const [account] = await accountsOf(latchkey(), email);
+      assert.equal(await organizations.roleIn(organizationId, account?.id ?? ''), 'member');
+      const other = newAddress();
+      const open = await invitations.create({ ...wanted, email: other }, BY_CLI, CLI);
+      await organizations.delete(organizationId, BY_CLI, CLI);
+      assert.equal(await stateOf(latchkey(), open.id), 'revoked');
+      await assert.rejects(invitations.create({ ...wanted, email: newAddress() }, BY_CLI, CLI), {
+        code: 'organization-not-found',
+      });
+    });
+
     it('is kept for a sign-in that an app began, by the link of the mail too', async () => {
       const invited = await invite(latchkey());
       const one = await visit(latchkey());
