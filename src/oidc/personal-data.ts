@@ -22,6 +22,8 @@ export const EXPORTED: Readonly<Record<string, string>> = {
   telegram_factor:
     'select telegram_id::text as telegram_id, created_at, last_used_at from telegram_factor where account_id = $1',
   role_assignment: 'select role_id, created_at from role_assignment where account_id = $1 order by role_id',
+  membership: `select o.id, o.slug, o.name, m.role, m.created_at from membership m join organization o on o.id = m.organization_id
+    where m.account_id = $1 order by o.slug`,
   consent:
     'select client_id, scope, claims, resources, created_at, updated_at from consent where account_id = $1 order by client_id',
   app_use: 'select client_id, first_used_at, last_used_at from app_use where account_id = $1 order by client_id',
