@@ -652,7 +652,18 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
 
   const adminAccountParts = { ...securityParts, roles, mailed, lockout };
   const claimPreviews = new ClaimPreviews({
-    ...{ engine, accounts, roles, organizations, factors, consents, resources, signInPolicy, owedTerms },
+    ...{
+      engine,
+      accounts,
+      roles,
+      organizations,
+      factors,
+      consents,
+      resources,
+      signInPolicy,
+      organizationsOf,
+      owedTerms,
+    },
   });
 
   let routers: readonly Router[] = [];

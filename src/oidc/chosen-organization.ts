@@ -39,6 +39,11 @@ export function organizationPrompt(organizationsOf: OrganizationsOf | undefined)
   return prompt;
 }
 
+/** As the prompt does for who has nothing to choose from, for a sign-in that nobody makes. */
+export function takeOnlyOrganization(oidc: KoaContextWithOIDC['oidc'], all: readonly Membership[]): void {
+  Object.assign(oidc, { claims: { ...oidc.claims, [KEY]: all.length === 1 ? all[0]?.id : undefined } });
+}
+
 /** @throws errors.AccessDenied for one that the account does not belong to, whether it exists or not */
 function findNamed({ oidc }: KoaContextWithOIDC, all: readonly Membership[]): Membership | undefined {
   const named = oidc.params?.['organization'];

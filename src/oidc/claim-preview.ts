@@ -14,6 +14,7 @@ import type { FactorOverview, Factors } from '../credential/factors.ts';
 import type { ScopeModel } from '../http/page-model.ts';
 import { reaches, requestedAcr } from './acr.ts';
 import { askedScopes } from './asked-scopes.ts';
+import { type OrganizationsOf, takeOnlyOrganization } from './chosen-organization.ts';
 import type { Consents } from './consents.ts';
 import { DEVICE_GRANT } from './device-flow.ts';
 import type { Engine } from './engine.ts';
@@ -94,6 +95,7 @@ interface Parts {
   readonly consents: Consents;
   readonly resources: Resources;
   readonly signInPolicy: SignInPolicy;
+  readonly organizationsOf: OrganizationsOf;
   readonly owedTerms: (subject: string) => Promise<string | null>;
 }
 
@@ -231,6 +233,9 @@ export class ClaimPreviews {
     const account = await createFindAccount(this.#parts)(ctx, question.account.subject);
     if (!account) return null;
     oidc.entity('Account', account);
+    if (oidc.requestParamOIDCScopes.has('organizations')) {
+      takeOnlyOrganization(oidc, await this.#parts.organizationsOf(account.accountId));
+    }
     const { resource } = question;
     const server = resource === null ? null : this.#parts.resources.serverInfo(ctx, resource, client);
     const grant = new provider.Grant({ accountId: account.accountId, clientId: client.clientId });

@@ -70,6 +70,7 @@ const CASES: readonly (readonly [name: string, metadata: Payload, scope: string,
     { prompt: 'consent' },
   ],
   ['a client that sees roles', {}, 'openid roles'],
+  ['a client that sees organizations', {}, 'openid organizations'],
   ['a client of an API with roles', { latchkey_role_audience: API }, 'openid roles'],
   ['a client with signed userinfo', { userinfo_signed_response_alg: 'ES256' }, 'openid email'],
   ['a token for an API', {}, 'openid email photos:read', { resource: API }],
@@ -90,6 +91,16 @@ describeOnEachBackend(
         const client = await latchkey().createClient(metadata);
         const account = await latchkey().createAccount({ name: 'Ada <Lovelace>' });
         await assign(latchkey(), account.id, 'shop-manager');
+        const { organizations } = latchkey().app;
+        const input = {
+          slug: `of-${account.id.slice(0, 8)}`,
+          name: 'Observatory',
+          domains: [],
+          logoUri: null,
+          secondFactorRequired: false,
+        };
+        const organization = await organizations.create(input, { kind: 'cli' }, CLI);
+        await organizations.add(organization.id, account.id, 'member', { kind: 'cli' }, CLI);
         const { look } = await open(latchkey(), 'admin');
         const resource = params['resource'] ?? '';
         const page = await look({ account: account.email ?? '', client: client.clientId, scope, resource });
