@@ -22,6 +22,7 @@ import { TelegramFactor } from './20261121000160-telegram-factor.ts';
 import { UpstreamSubject } from './20261121000161-upstream-subject.ts';
 import { AppUses } from './20261121000170-app-uses.ts';
 import { AccountDeletions } from './20261121000171-account-deletions.ts';
+import { AccountPictures } from './20261121000172-account-pictures.ts';
 import { AdminLists } from './20261121000180-admin-lists.ts';
 import { AuditNote } from './20261121000181-audit-note.ts';
 import { AuditSearch } from './20261121000190-audit-search.ts';
@@ -54,11 +55,12 @@ export const migrations = [
   { name: '20261121000161-upstream-subject', class: UpstreamSubject },
   { name: '20261121000170-app-uses', class: AppUses },
   { name: '20261121000171-account-deletions', class: AccountDeletions },
+  { name: '20261121000172-account-pictures', class: AccountPictures },
   { name: '20261121000180-admin-lists', class: AdminLists },
   { name: '20261121000181-audit-note', class: AuditNote },
   { name: '20261121000190-audit-search', class: AuditSearch },
   { name: '20261121000191-overview', class: Overview },
+  { name: '20261121000192-brand', class: Brand },
   { name: '20261121000200-organizations', class: OrganizationsAndMembers },
   { name: '20261121000210-upstream-uses', class: UpstreamUses },
-  { name: '20261121000192-brand', class: Brand },
 ];

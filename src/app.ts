@@ -16,6 +16,7 @@ import { type RoleInput, Roles, rankOf } from './access/roles.ts';
 import { Accounts } from './account/accounts.ts';
 import { EmailChanges } from './account/email-changes.ts';
 import { LinkedIdentities, sealedUpstreamTokens, TELEGRAM_ISSUER } from './account/linked-identities.ts';
+import { Pictures } from './account/pictures.ts';
 import { ProvenPhones } from './account/proven-phones.ts';
 import { UsernameReservations } from './account/username-reservations.ts';
 import { Audit } from './audit/audit.ts';
@@ -276,6 +277,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const oneTime = new OneTime({ sql: database.sql, seal });
   const accounts = new Accounts({ database, audit, reservedUsernames: settings.usernames.reserved });
   const usernames = new UsernameReservations({ database });
+  const pictures = new Pictures({ database, accounts, audit, issuer: settings.issuer });
   const emailChanges = new EmailChanges({ database, audit, oneTime });
   const queue = new HashQueue(settings.password.hashConcurrency, settings.password.hashQueue);
   const guardedFetch = createGuardedFetch({ privateNetworkHosts: settings.privateNetworkHosts });
@@ -621,6 +623,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       emailChanges,
       provenPhones,
       phoneBot: () => (phones === null ? null : (bot?.telegram.username ?? null)),
+      pictures,
       mailed,
       notifications,
       audit,

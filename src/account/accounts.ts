@@ -67,12 +67,14 @@ const NOTE_SIGN_IN = {
     where account.id = before.id
     returning before.last_sign_in_at is null as "isFirst"`,
 };
+const NEW_PICTURE =
+  '(case when exists (select from account_picture p where p.account_id = account.id) then null else $5::text end)';
 const REFRESH_PROFILE = {
   name: 'account_refresh_profile',
   text: `update account set name = coalesce($2, name), given_name = coalesce($3, given_name),
-      family_name = coalesce($4, family_name), picture = coalesce($5, picture), updated_at = now()
+      family_name = coalesce($4, family_name), picture = coalesce(${NEW_PICTURE}, picture), updated_at = now()
     where id = $1 and (name, given_name, family_name, picture) is distinct from
-      (coalesce($2, name), coalesce($3, given_name), coalesce($4, family_name), coalesce($5, picture))`,
+      (coalesce($2, name), coalesce($3, given_name), coalesce($4, family_name), coalesce(${NEW_PICTURE}, picture))`,
 };
 const NOTE_SIGN_OUT = { name: 'account_note_sign_out', text: 'update account set signed_out_at = $1 where id = $2' };
 /** As in the index. */
@@ -446,7 +448,12 @@ export class Accounts {
     this.forgetRecent();
   }
 
-  /** What is null stays as it is. */
+  /** @param url null for none; the caller forgets what is kept in memory once it has committed */
+  async setPicture(em: EntityManager, id: string, url: string | null): Promise<void> {
+    await em.execute('update account set picture = ?, updated_at = now() where id = ?', [url, id]);
+  }
+
+  /** What is null stays as it is, and so does a picture that the person uploaded. */
   async refreshProfile(
     id: string,
     profile: Readonly<Record<'name' | 'givenName' | 'familyName' | 'picture', string | null>>,

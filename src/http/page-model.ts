@@ -367,6 +367,8 @@ export interface ProfileModel {
   /** A language tag, or nothing for that of the browser. */
   readonly locale: string;
   readonly languages: readonly { readonly tag: string; readonly name: string }[];
+  /** `path` is null for one that lies elsewhere; null for none. */
+  readonly picture: { readonly path: string | null } | null;
   /** An IANA name; empty for none. */
   readonly zone: string;
   readonly zones: readonly string[];

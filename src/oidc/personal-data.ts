@@ -9,6 +9,8 @@ export const EXPORTED: Readonly<Record<string, string>> = {
   account: `select id, subject, status, email, email_verified_at, username, name, given_name, middle_name, family_name, nickname, profile,
     picture, website, gender, birthdate, zoneinfo, locale, phone_number, phone_number_verified_at, address, created_at, updated_at, last_sign_in_at, last_sign_in_network,
     source_client_id, terms_version, terms_accepted_at from account where id = $1`,
+  account_picture:
+    "select type, encode(content, 'base64') as content, created_at from account_picture where account_id = $1",
   password: 'select created_at, changed_at from password where account_id = $1',
   totp: 'select created_at, last_used_at from totp where account_id = $1',
   passkey:
@@ -37,7 +39,13 @@ export const EXPORTED: Readonly<Record<string, string>> = {
 };
 
 /** Tables about accounts that hold nothing but secrets: waiting links, codes and keys, and numbers that stand for the person. */
-export const NOT_EXPORTED: readonly string[] = ['totp_pending', 'passkey_handle', 'mailed_secret', 'oidc_artifact'];
+export const NOT_EXPORTED: readonly string[] = [
+  'totp_pending',
+  'passkey_handle',
+  'mailed_secret',
+  'phone_code',
+  'oidc_artifact',
+];
 
 /** Events of an export; there are older ones only for accounts of machines. */
 const MOST_EVENTS = 10_000;

@@ -3,6 +3,7 @@ import type { RouterContext } from '@koa/router';
 import type { Accounts } from '../account/accounts.ts';
 import type { EmailChanges } from '../account/email-changes.ts';
 import { formatPhone } from '../account/phone-number.ts';
+import type { Pictures } from '../account/pictures.ts';
 import type { ProvenPhones } from '../account/proven-phones.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { MailedSecrets } from '../credential/mailed-secret.ts';
@@ -26,6 +27,7 @@ export interface ProfileParts extends FreshProofParts {
   readonly provenPhones: ProvenPhones;
   /** Where a number can be proven: the bot's name without @, once it is known. */
   phoneBot(): string | null;
+  readonly pictures: Pictures;
   readonly mailed: MailedSecrets;
   readonly notifications: Notifications;
   readonly audit: Audit;
@@ -52,6 +54,7 @@ export async function showProfile(
     name: account.name ?? '',
     locale: account.locale ?? '',
     languages: parts.languages,
+    picture: account.picture === null ? null : { path: parts.pictures.pathOf(account.picture) },
     zone: account.zoneinfo ?? '',
     // A zone that came from elsewhere is kept until another one is chosen.
     zones:

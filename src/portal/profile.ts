@@ -5,6 +5,7 @@ import { csrfField, formBody, parseForm } from '../http/form.ts';
 import { emailChangeRoutes } from './email-change.ts';
 import { portalDoors } from './fresh-proof.ts';
 import { phoneRoutes } from './phone.ts';
+import { pictureRoutes } from './picture.ts';
 import { causeOf, type PortalSession } from './portal-session.ts';
 import { PROFILE, type ProfileParts, showProfile, TIME_ZONES, toProfile } from './profile-page.ts';
 
@@ -25,6 +26,7 @@ export function profileRoutes(parts: ProfileParts): Router {
   });
   router.use(emailChangeRoutes(parts).routes());
   router.use(phoneRoutes(parts).routes());
+  router.use(pictureRoutes(parts).routes());
   return router;
 }
 

@@ -86,6 +86,7 @@ const profile: ProfileModel = {
   stage: 'overview',
   name: 'Ada Lovelace',
   locale: 'en',
+  picture: { path: '/pictures/abcdefghijklmnopqrstuvwxyz' },
   zone: 'Europe/Berlin',
   zones: ['Africa/Cairo', 'America/New_York', 'Europe/Berlin', 'UTC'],
   languages: [
