@@ -108,6 +108,10 @@ const ADMIN: Readonly<Record<string, Permission | null>> = {
   'GET /admin/upstreams': 'upstreams:read',
   'POST /admin/upstreams/:id/test': 'upstreams:read',
   'GET /admin/settings': 'settings:read',
+  'GET /admin/settings/brand': 'settings:read',
+  'POST /admin/settings/brand': 'settings:write',
+  'POST /admin/settings/brand/logo': 'settings:write',
+  'POST /admin/settings/brand/logo/delete': 'settings:write',
   'POST /admin/settings/test-mail': 'settings:write',
   'POST /admin/settings/test-telegram': 'settings:write',
   ...bothOf('/admin/accounts/:id', {
