@@ -22,7 +22,7 @@ const OPEN = [
     '/invitation',
     '/language',
   ],
-  ...['/link', '/not-me', '/reset', '/setup', '/telegram', '/upstream'],
+  ...['/link', '/not-me', '/pictures', '/reset', '/setup', '/telegram', '/upstream'],
 ];
 /** Of the account portal: what only leads on, and where the engine and a mailed link come back. */
 const OPEN_IN_PORTAL = ['GET /account', 'GET /account/callback', 'POST /account/profile/email/link'];
@@ -52,6 +52,8 @@ const PERSON = [
     'POST /account/profile/email/cancel',
     'GET /account/profile/phone',
     'POST /account/profile/phone',
+    'POST /account/profile/picture',
+    'POST /account/profile/picture/remove',
   ],
   ...['GET /account/security', 'GET /account/security/authenticator', 'POST /account/security/authenticator'],
   ...['GET /account/security/authenticator/remove', 'POST /account/security/authenticator/remove'],
@@ -136,6 +138,8 @@ const ORGANIZATION: Readonly<Record<string, Permission>> = {
 
 /** Whether a role may be given depends on the role: see test/access. Nobody is asked for less than to read. */
 const ROLE_DECIDES = ['GET /admin/accounts/:id/give-role', 'GET /admin/accounts/:id/take-role'];
+/** Forms with a file. */
+const UPLOADS = ['POST /admin/settings/brand/logo', 'POST /account/profile/picture'];
 /** What leaves nothing behind to go on with. */
 const LAST = ['POST /account/sessions/end-all', 'POST /account/delete', 'POST /account/activity/not-me'];
 
@@ -227,7 +231,17 @@ describeOnEachBackend(
     const come = (who: Visitor, route: string, path: string): Promise<Page> =>
       route.startsWith('GET ')
         ? who.browser.request(path, { headers: { 'sec-fetch-site': 'none' } })
-        : who.browser.post(path, new URLSearchParams({ csrf: who.csrf }).toString());
+        : postTo(who, route, path, { csrf: who.csrf });
+
+    function postTo({ browser }: Visitor, route: string, path: string, fields: Record<string, string>): Promise<Page> {
+      if (!UPLOADS.includes(route)) return browser.post(path, new URLSearchParams(fields).toString());
+      const boundary = 'walks-through-all-routes';
+      const parts = Object.entries(fields).map(
+        ([name, value]) => `--${boundary}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
+      );
+      const type = { 'content-type': `multipart/form-data; boundary=${boundary}` };
+      return browser.post(path, `${parts.join('')}--${boundary}--\r\n`, type);
+    }
 
     it('are all in the table, and nothing else is', () => {
       const routes = latchkey()
@@ -262,7 +276,7 @@ describeOnEachBackend(
       const pathOf = await targets(latchkey());
       for (const who of [await visitor(latchkey().browser()), await signedIn('super-admin')]) {
         for (const route of [...portalRoutes(), ...OPEN_IN_PORTAL].filter((one) => one.startsWith('POST '))) {
-          const page = await who.browser.post(pathOf(route), '');
+          const page = await postTo(who, route, pathOf(route), {});
           assert.equal(page.status, 403, `${route}: ${page.describe()}`);
           assert.notEqual(page.error, 'permission-missing', route);
         }
