@@ -86,7 +86,7 @@ export const adminAuditSamples: readonly Sample[] = [
       result: 'failure',
       action: 'session.',
       network: 'x',
-      from: 'y',
+      from: '2026-11-20T10:00',
     },
     ...{ events: [], newestUrl: null, nextUrl: null, canExport: false },
     errors: {

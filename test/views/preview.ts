@@ -32,6 +32,13 @@ export async function startPreview(options: { readonly port: number; readonly is
   app.use(securityHeaders());
   app.use((ctx, next) => views.assets.middleware(ctx, next));
   app.use((ctx, next) => {
+    if (!ctx.path.startsWith('/assets/')) return next();
+    // Colours and logos of a brand come from the database, which a sample does not have.
+    ctx.type = 'css';
+    ctx.body = '';
+    return undefined;
+  });
+  app.use((ctx, next) => {
     if (!ctx.path.endsWith('/events')) return next();
     // Nothing happens in a sample, and nobody asks again.
     ctx.type = 'text/event-stream';
