@@ -230,6 +230,7 @@ export interface MessageModel {
 
 export interface HomeModel {
   readonly account: AccountModel | null;
+  readonly isAdministrator: boolean;
   readonly issuer: string;
   readonly setupNeeded: boolean;
   readonly discoveryUrl: string;

@@ -30,8 +30,10 @@ export function homeRoutes(parts: {
     const view = account
       ? { name: account.name ?? account.username ?? account.email ?? '', email: account.email }
       : null;
+    const authority = account ? await parts.roles.authority(account.id) : null;
     const model: HomeModel = {
       account: view,
+      isAdministrator: authority !== null && authority.permissions.size > 0,
       issuer: parts.issuer,
       setupNeeded: !(await parts.roles.isSetUp()),
       discoveryUrl: `${parts.issuer}/.well-known/openid-configuration`,

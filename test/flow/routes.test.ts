@@ -243,6 +243,17 @@ describeOnEachBackend(
       return browser.post(path, `${parts.join('')}--${boundary}--\r\n`, type);
     }
 
+    it('are found from the start page by those who may go there', async () => {
+      const visits = [await visitor(latchkey().browser()), await signedIn(null), await signedIn('viewer')];
+      const links = await Promise.all(
+        visits.map(async ({ browser }) => {
+          const page = await browser.get('/');
+          return ['/account', '/admin'].filter((url) => page.html.querySelector(`main a[href="${url}"]`) !== null);
+        }),
+      );
+      assert.deepEqual(links, [[], ['/account'], ['/account', '/admin']]);
+    });
+
     it('are all in the table, and nothing else is', () => {
       const routes = latchkey()
         .app.routes()

@@ -97,6 +97,7 @@ const logout: LogoutModel = { client, account: ada, confirmAction: '/session/end
 const loggedOut: LoggedOutModel = { client, returnUrl: 'https://photos.example.com/' };
 
 const home: HomeModel = {
+  isAdministrator: false,
   account: null,
   issuer: 'https://id.example.com',
   setupNeeded: false,
@@ -378,7 +379,12 @@ export const samples: readonly Sample[] = [
   },
   { name: 'message', page: 'message', model: message },
   { name: 'home', page: 'home', model: home },
-  { name: 'home-signed-in', page: 'home', isSignedIn: true, model: { ...home, account: ada } satisfies HomeModel },
+  {
+    name: 'home-signed-in',
+    page: 'home',
+    isSignedIn: true,
+    model: { ...home, account: ada, isAdministrator: true } satisfies HomeModel,
+  },
   { name: 'home-setup-needed', page: 'home', model: { ...home, setupNeeded: true } satisfies HomeModel },
   { name: 'setup', page: 'setup', model: setup },
   {

@@ -12,13 +12,14 @@ const ADMIN_PAGES: readonly (readonly [url: string, label: string, permission: P
   ['/admin', 'admin_overview.title', null],
   ['/admin/accounts', 'admin_accounts.title', 'accounts:read'],
   ['/admin/clients', 'admin_clients.title', 'clients:read'],
-  ['/admin/audit', 'admin_audit.title', 'audit:read'],
+  ['/admin/upstreams', 'admin_upstreams.title', 'upstreams:read'],
   ['/admin/organizations', 'admin_organizations.title', 'organizations:read'],
   ['/admin/invitations', 'admin_invitations.title', 'invitations:write'],
   ['/admin/roles', 'admin_roles.title', 'roles:read'],
   ['/admin/claims', 'admin_claims.title', 'clients:read'],
+  ['/admin/audit', 'admin_audit.title', 'audit:read'],
   ['/admin/settings', 'admin_settings.title', 'settings:read'],
-  ['/admin/upstreams', 'admin_upstreams.title', 'upstreams:read'],
+  ['/account', 'portal.nav', null],
 ];
 
 /** @param path of the request: pages below one of the list belong to it */
