@@ -1,10 +1,17 @@
-// `npm run screenshots`: the pictures of the README, taken from the real sign-in page in a real browser.
+// `npm run screenshots`: the pictures of the README and the documentation, and one of every page in every state, light and dark, wide and narrow,
+// in test/.artifacts/pages, all taken in a real browser. The sign-in page is the real one, the others show sample data.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { launchChromium } from '../support/chromium.ts';
 import { startLatchkey } from '../support/server.ts';
+import { startPreview } from '../views/preview.ts';
+import { samples } from '../views/samples.ts';
 
 const FOLDER = join(import.meta.dirname, '..', '..', 'docs', 'images');
+const EVERY_PAGE = join(import.meta.dirname, '..', '.artifacts', 'pages');
+const SCHEMES = ['light', 'dark'] as const;
+/** Samples that stand for their portal, by the name of their picture. */
+const SHOWN = { 'admin-overview': 'admin', 'account-security': 'account' } as const;
 
 const launched = await launchChromium();
 if (launched.browser === null) {
@@ -27,13 +34,34 @@ if (launched.browser === null) {
       code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
       code_challenge_method: 'S256',
     }).toString();
-    for (const colorScheme of ['light', 'dark'] as const) {
+    for (const colorScheme of SCHEMES) {
       const context = await launched.browser.newContext({ viewport: { width: 800, height: 760 }, colorScheme });
       const page = await context.newPage();
       await page.goto(url.href);
       await page.screenshot({ path: join(FOLDER, `sign-in-${colorScheme}.png`) });
       await context.close();
     }
+    const preview = await startPreview({ port: 0, isLive: false });
+    mkdirSync(EVERY_PAGE, { recursive: true });
+    for (const colorScheme of SCHEMES) {
+      for (const width of [1280, 320]) {
+        const context = await launched.browser.newContext({ viewport: { width, height: 800 }, colorScheme });
+        const page = await context.newPage();
+        for (const { name } of samples) {
+          await page.goto(`${preview.origin}/${name}`);
+          await page.screenshot({ path: join(EVERY_PAGE, `${name}-${colorScheme}-${width}.png`), fullPage: true });
+        }
+        await context.close();
+      }
+      const context = await launched.browser.newContext({ viewport: { width: 1100, height: 900 }, colorScheme });
+      const page = await context.newPage();
+      for (const [name, picture] of Object.entries(SHOWN)) {
+        await page.goto(`${preview.origin}/${name}`);
+        await page.screenshot({ path: join(FOLDER, `${picture}-${colorScheme}.png`) });
+      }
+      await context.close();
+    }
+    await preview.close();
   } finally {
     await latchkey.stop();
     await launched.browser.close();
