@@ -19,10 +19,10 @@ async function asks(prompt: string, reason: string, facts: Facts): Promise<boole
 }
 
 describe('the interaction policy', () => {
-  it('asks who, then for a proof, then for what is owed to us, then for consent', () => {
+  it('asks who, then for a proof, then for what is owed to us, for whom one comes, then for consent', () => {
     assert.deepEqual(
       createInteractionPolicy().map((prompt) => prompt.name),
-      ['select_account', 'login', 'terms', 'consent'],
+      ['select_account', 'login', 'terms', 'organization', 'consent'],
     );
   });
 
