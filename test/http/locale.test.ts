@@ -84,12 +84,10 @@ describe('a sentence', () => {
     assert.match(hint('en', 30), /^Up to 30 days\./);
     assert.match(hint('ru', 21), /^До 21 дня\./);
     assert.match(hint('ru', 3), /^До 3 дней\./);
-    assert.match(hint('ar', 2), /يومين/);
-  });
-
-  it('comes in English where a language lacks it', () => {
-    assert.equal(locales.t('ar')('setup.title'), locales.t('en')('setup.title'));
-    assert.notEqual(locales.t('ru')('setup.title'), locales.t('en')('setup.title'));
+    assert.match(hint('ar', 2), /^لمدة يومين\./);
+    assert.match(hint('ar', 3), /^حتى 3 أيام\./);
+    assert.match(hint('ar', 11), /^حتى 11 يومًا\./);
+    assert.match(hint('ar', 100), /^حتى 100 يوم\./);
   });
 
   it('prints values as they are and never reads them as sentences', () => {
@@ -112,7 +110,8 @@ describe('a folder of languages', () => {
   const dir = mkdtempSync(join(tmpdir(), 'latchkey-locales-'));
   after(() => rmSync(dir, { recursive: true }));
   for (const tag of ['en', 'pt-BR', 'zh-Hant', 'zh-Hans']) {
-    writeFileSync(join(dir, `${tag}.json`), JSON.stringify({ 'page.place': tag }));
+    const own = tag === 'en' ? { 'page.other': 'in English only' } : {};
+    writeFileSync(join(dir, `${tag}.json`), JSON.stringify({ 'page.place': tag, ...own }));
   }
 
   it('is offered whole, and the nearest form of a language is found', () => {
@@ -124,5 +123,11 @@ describe('a folder of languages', () => {
     assert.equal(other.pick({ acceptLanguage: 'pt-PT' }), 'pt-BR');
     assert.equal(other.pick({ acceptLanguage: 'zh-TW' }), 'zh-Hant');
     assert.equal(other.t('zh-Hant')('page.place'), 'zh-Hant');
+  });
+
+  it('is completed sentence by sentence from English', () => {
+    const t = createLocales(dir).t('pt-BR');
+    assert.equal(t('page.place'), 'pt-BR');
+    assert.equal(t('page.other'), 'in English only');
   });
 });

@@ -150,6 +150,19 @@ for (const [tag, sentences] of languages) {
       }
     });
 
+    it('says the number in every form that stands for more than one', () => {
+      const rules = new Intl.PluralRules(tag);
+      const counts = Map.groupBy(
+        Array.from({ length: 1000 }, (_, count) => count),
+        (count) => rules.select(count),
+      );
+      for (const [key, text] of Object.entries(sentences)) {
+        const form = PLURAL.exec(key)?.[0].slice(1) as Intl.LDMLPluralRule | undefined;
+        if (form === undefined || !english[`${baseOf(key)}_other`]?.includes('{{count}}')) continue;
+        if ((counts.get(form)?.length ?? 0) > 1) assert.match(text, /\{\{count\}\}/, key);
+      }
+    });
+
     it('fills in what English fills in', () => {
       const placeholders = (text: string): readonly string[] =>
         [...text.matchAll(/\{\{(.*?)\}\}/g)].map(([, name]) => name ?? '').toSorted();
@@ -167,6 +180,21 @@ for (const [tag, sentences] of languages) {
         assert.doesNotMatch(text, /[<>]|&\w+;|\$t\(/, key);
         assert.equal(text, text.trim(), key);
         assert.notEqual(text, '', key);
+      }
+    });
+
+    it('ends every change of direction that it begins, and nests none', () => {
+      for (const [key, text] of Object.entries(sentences)) {
+        assert.doesNotMatch(text, /[\u202a-\u202e]/, `${key}: isolates only`);
+        const outside = text.replaceAll(/[\u2066-\u2068][^\u2066-\u2069]*\u2069/g, '');
+        assert.doesNotMatch(outside, /[\u2066-\u2069]/, key);
+      }
+    });
+
+    it('has the marks of its own script', () => {
+      // In Arabic letters, a comma, semicolon or question mark of Latin stands out, and other digits than those of codes cannot be compared.
+      for (const [key, text] of Object.entries(sentences)) {
+        assert.doesNotMatch(text, /\p{Script=Arabic}\s*[,;?]|[\u0660-\u0669\u06f0-\u06f9]/u, key);
       }
     });
   });
