@@ -18,7 +18,7 @@ interface ClientDeclaration {
 }
 
 type Without<T, Key extends PropertyKey> = T extends unknown ? Omit<T, Key> : never;
-type UpstreamDeclaration = Without<z.infer<typeof upstreamSchema>, UpstreamSecretField>;
+export type UpstreamDeclaration = Without<z.infer<typeof upstreamSchema>, UpstreamSecretField>;
 type RoleDeclaration = z.infer<typeof roleSchema>;
 
 /** An API that access tokens are made for (RFC 8707). */
@@ -38,7 +38,7 @@ export interface ResourceDeclaration {
   /** Clients that are the API itself and may introspect its tokens. */
   readonly servers: readonly string[];
 }
-type UpstreamSecretField = 'clientSecret' | 'clientSecretFile' | 'privateKey' | 'privateKeyFile';
+type UpstreamSecretField = (typeof UPSTREAM_SECRETS)[number];
 
 interface TelegramDeclaration {
   readonly mode: 'polling' | 'webhook';
@@ -192,6 +192,58 @@ const upstreamSchema = z.discriminatedUnion(
   ],
   { error: (issue) => (issue.code === 'invalid_union' ? `must be one of ${UPSTREAM_KINDS}` : undefined) },
 );
+
+const UPSTREAM_SECRETS = ['clientSecret', 'clientSecretFile', 'privateKey', 'privateKeyFile'] as const;
+
+/** Where the secret of a kind of upstream stands and what it must be. */
+function upstreamSecret(kind: string): {
+  readonly names: readonly [direct: 'clientSecret' | 'privateKey', file: 'clientSecretFile' | 'privateKeyFile'];
+  readonly value: Kind<string>;
+  readonly isNeeded: boolean;
+} {
+  return kind === 'apple'
+    ? { names: ['privateKey', 'privateKeyFile'], value: appleKey, isNeeded: true }
+    : // A public client (PKCE without a secret) is possible at a provider of one's own only.
+      { names: ['clientSecret', 'clientSecretFile'], value: oneLineSecret, isNeeded: kind !== 'oidc' };
+}
+
+/** Kind → what may be said of such an upstream, for a form that asks for it. */
+export const upstreamMembers: ReadonlyMap<string, readonly string[]> = new Map(
+  upstreamSchema.options.map(({ shape }) => [
+    shape.kind.value,
+    Object.keys(shape).filter((name) => !name.endsWith('File')),
+  ]),
+);
+
+export interface UpstreamReading {
+  /** Only when nothing is wrong. */
+  readonly upstream: { readonly declaration: UpstreamDeclaration; readonly secret: string | undefined } | null;
+  /** What is wrong, by its place in the declaration: `clientId`, `endpoints.issuer`, …; without the values. */
+  readonly wrong: readonly string[];
+}
+
+/**
+ * One upstream from somewhere else than the file, by the same rules. It names no files: those would be the server's.
+ * @param options.hasSecret that the one it needs is known already
+ */
+export function readUpstream(
+  raw: Readonly<Record<string, unknown>>,
+  options: { readonly hasSecret: boolean },
+): UpstreamReading {
+  const result = upstreamSchema.safeParse(raw);
+  const { names, value, isNeeded } = upstreamSecret(String(raw['kind']));
+  const [direct] = names;
+  const given = raw[direct] === undefined ? null : parseValue(value, raw[direct]);
+  const isFaulty = given === null ? isNeeded && !options.hasSecret : 'wrong' in given;
+  const wrong = [
+    ...(result.success ? [] : result.error.issues.map((issue) => issue.path.map(String).join('.'))),
+    ...(isFaulty ? [direct] : []),
+    ...UPSTREAM_SECRETS.filter((name) => name.endsWith('File') && Object.hasOwn(raw, name)),
+  ];
+  if (!result.success || wrong.length > 0) return { upstream: null, wrong };
+  const secret = given !== null && 'value' in given ? given.value : undefined;
+  return { upstream: { declaration: without(result.data, UPSTREAM_SECRETS), secret }, wrong };
+}
 
 /** Telegram's production key (Telegram Mini Apps, "Validating data for third-party use"). */
 const TELEGRAM_KEY = 'e7bf03a2fa4602af4580703d88dda5bb59f32ed8b02a56c187fe7d34caed242d';
@@ -458,14 +510,10 @@ export function readDeclarations(given: ReadonlyMap<DeclarationName, unknown>, c
 
   const upstreamSecrets = emptyRecord();
   const upstreams = (parse('upstreams', upstreamsSchema) ?? []).map((upstream, index): UpstreamDeclaration => {
-    const place = `upstreams[${index}]`;
-    const secret =
-      upstream.kind === 'apple'
-        ? take(place, upstream, ['privateKey', 'privateKeyFile'], appleKey, true)
-        : // A public client (PKCE without a secret) is possible at a provider of one's own only.
-          take(place, upstream, ['clientSecret', 'clientSecretFile'], oneLineSecret, upstream.kind !== 'oidc');
+    const { names, value, isNeeded } = upstreamSecret(upstream.kind);
+    const secret = take(`upstreams[${index}]`, upstream, names, value, isNeeded);
     if (secret !== undefined) upstreamSecrets[upstream.id] = secret;
-    return without(upstream, ['clientSecret', 'clientSecretFile', 'privateKey', 'privateKeyFile']);
+    return without(upstream, UPSTREAM_SECRETS);
   });
   refuseRepeated(
     'upstreams',

@@ -30,6 +30,7 @@ import { Overview } from './20261121000191-overview.ts';
 import { Brand } from './20261121000192-brand.ts';
 import { OrganizationsAndMembers } from './20261121000200-organizations.ts';
 import { UpstreamUses } from './20261121000210-upstream-uses.ts';
+import { Upstreams } from './20261121000320-upstreams.ts';
 
 export const migrations = [
   { name: '20261121000001-first', class: First },
@@ -63,4 +64,5 @@ export const migrations = [
   { name: '20261121000192-brand', class: Brand },
   { name: '20261121000200-organizations', class: OrganizationsAndMembers },
   { name: '20261121000210-upstream-uses', class: UpstreamUses },
+  { name: '20261121000320-upstreams', class: Upstreams },
 ];

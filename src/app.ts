@@ -109,6 +109,7 @@ import { adminOrganizationsRoutes } from './portal/admin/organizations.ts';
 import { adminOverviewRoutes } from './portal/admin/overview.ts';
 import { adminRolesRoutes } from './portal/admin/roles.ts';
 import { adminSettingsRoutes } from './portal/admin/settings.ts';
+import { adminUpstreamRoutes } from './portal/admin/upstream.ts';
 import { adminUpstreamsRoutes } from './portal/admin/upstreams.ts';
 import { appsRoutes } from './portal/apps.ts';
 import { emailUndoRoutes } from './portal/email-undo.ts';
@@ -138,6 +139,7 @@ import { Telegram } from './telegram/telegram.ts';
 import { unlinkTelegram } from './telegram/unlinking.ts';
 import { UsedData } from './telegram/used-data.ts';
 import { webhookRoutes } from './telegram/webhook.ts';
+import { KeptUpstreams, sealedUpstreamSecrets } from './upstream/kept-upstreams.ts';
 import { Linking } from './upstream/linking.ts';
 import { upstreamRoutes } from './upstream/routes.ts';
 import { Transactions } from './upstream/transaction.ts';
@@ -156,6 +158,7 @@ const SEALED_TABLES: readonly SealedTable[] = [
   sealedMails,
   sealedArtifacts,
   sealedUpstreamTokens,
+  sealedUpstreamSecrets,
 ];
 
 const VIEWS = join(import.meta.dirname, '..', 'views');
@@ -169,6 +172,8 @@ const CHAIN_EVERY = 2000;
 const HEAD_EVERY = 3_600_000;
 /** Milliseconds until another process shows a changed name, colour or logo. */
 const BRAND_EVERY = 2000;
+/** Milliseconds until another process has heard of a change to upstreams, with time left to answer within a second. */
+const UPSTREAMS_EVERY = 500;
 /** Milliseconds between two counts of the sessions that live. */
 const DAY_EVERY = 600_000;
 const AUDIT_KEY_LOCK = 5_203_618_005;
@@ -182,6 +187,7 @@ export interface App {
   readonly accounts: Accounts;
   readonly passwords: Passwords;
   readonly identities: LinkedIdentities;
+  readonly keptUpstreams: KeptUpstreams;
   readonly factors: Factors;
   readonly mailed: MailedSecrets;
   readonly lockout: Lockout;
@@ -308,15 +314,15 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   });
   const identities = new LinkedIdentities({ database, seal });
   const provenPhones = new ProvenPhones({ database, accounts, audit });
+  const upstreamParts = { fetch: guardedFetch, telegramProxy: secrets.telegramProxy, log };
   const upstreams = new Upstreams({
+    ...upstreamParts,
     declarations: settings.upstreams,
     secrets: secrets.upstreamSecrets,
-    fetch: guardedFetch,
-    telegramProxy: secrets.telegramProxy,
-    log,
     doors:
       secrets.telegramBotToken === undefined ? [] : [botDoor(), ...(settings.telegram?.widget ? [widgetDoor()] : [])],
   });
+  const keptUpstreams = new KeptUpstreams({ ...upstreamParts, database, audit, seal, upstreams });
   /** What was linked to an upstream that is not there any more leads nowhere. */
   const otherWays: OtherWays = async (accountId, em) => {
     const linked = (await identities.list(accountId, em)).flatMap(({ upstream }) => {
@@ -711,7 +717,11 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       adminInvitationsRoutes({ ...securityParts, roles, invitations, languages: locales.available }),
       adminOrganizationsRoutes({ ...securityParts, roles, organizations }),
       adminRolesRoutes({ ...securityParts, roles }),
-      adminUpstreamsRoutes({ ...securityParts, roles, upstreams, identities, history, fetch: guardedFetch, issuer }),
+      adminUpstreamRoutes({ ...securityParts, roles, upstreams, keptUpstreams, issuer }),
+      adminUpstreamsRoutes({
+        ...{ ...securityParts, roles, upstreams, keptUpstreams, identities, history },
+        ...{ fetch: guardedFetch, issuer },
+      }),
       adminClaimsRoutes({ ...securityParts, roles, clients, claimPreviews, resources: settings.resources }),
       sessionsRoutes({ sessions, browserSessions, sessionsAndGrants, clients, pages, csrf }),
       ownDataRoutes({ ...profileParts, personalData, deletions }),
@@ -743,6 +753,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   }
 
   async function prepareEngine(): Promise<void> {
+    await keptUpstreams.refresh();
     await keys.ensure();
     keysInUse = await keys.fingerprint();
     await engine.reload();
@@ -790,6 +801,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       accounts,
       passwords,
       identities,
+      keptUpstreams,
       factors,
       mailed,
       lockout,
@@ -832,6 +844,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       timers.push(
         everySoOften(SWEEP_EVERY, 'delete what has expired', () => Promise.all(sweepers.map((one) => one.sweep()))),
         everySoOften(BRAND_EVERY, 'look for another name or colour', () => brand.refresh()),
+        everySoOften(UPSTREAMS_EVERY, 'look for changes of upstreams', () => keptUpstreams.refresh()),
         everySoOften(DAY_EVERY, 'note how many sessions live', () => browserSessions.noteDay()),
         everySoOften(USES_EVERY, 'note which sessions were used', () => browserSessions.flush()),
         everySoOften(USES_EVERY, 'note which apps were used', () => appUses.flush()),

@@ -25,6 +25,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   'unauthorized-client': 'invalid-client',
   'missing-forwarded-proto': 'missing-forwarded-proto',
   'upstream-gone': 'upstream-gone',
+  'upstream-off': 'upstream-off',
   'upstream-setting': 'upstream-setting',
   'upstream-account': 'upstream-account',
   'telegram-not-enough': 'telegram-not-enough',

@@ -843,6 +843,20 @@ export interface AdminUpstreamsModel {
   /** In the order of the buttons. */
   readonly upstreams: readonly (UpstreamModel & {
     readonly kind: string;
+    readonly source: 'yaml' | 'database';
+    /** Its own page; null for doors of our own, such as the bot. */
+    readonly url: string | null;
+    readonly isOn: boolean;
+    /** The settings declare another one under this id, which goes before. */
+    readonly isOverridden: boolean;
+    /** Null where it stays where it is. */
+    readonly move: {
+      readonly action: string;
+      /** As it is shown here. */
+      readonly place: number;
+      readonly canRise: boolean;
+      readonly canSink: boolean;
+    } | null;
     readonly issuer: string | null;
     readonly clientId: string | null;
     /** To be registered there; null for doors of our own, such as the bot. */
@@ -873,7 +887,71 @@ export interface AdminUpstreamsModel {
         }[]
       | null;
   })[];
+  /** Null for who may only look. */
+  readonly createUrl: string | null;
+  readonly isDeleted: boolean;
   readonly zone: string | null;
+}
+
+/** Of the page `admin-upstream`: which kind to add, the form of one, or the question whether to delete it. */
+export interface AdminUpstreamModel {
+  readonly stage: 'kinds' | 'new' | 'detail' | 'delete';
+  /** Null for one that is not there yet. */
+  readonly id: string | null;
+  readonly label: string;
+  readonly kind: string;
+  readonly source: 'yaml' | 'database';
+  /** Posted to, and what stands below it. */
+  readonly action: string;
+  /** To choose from; addresses of the forms. */
+  readonly kinds: readonly {
+    readonly kind: string;
+    readonly label: string;
+    readonly icon: string | null;
+    readonly url: string;
+  }[];
+  /** What may be said of this kind, by the names of the settings. */
+  readonly members: readonly string[];
+  readonly isOn: boolean;
+  /** The settings declare another one under this id, which goes before. */
+  readonly isOverridden: boolean;
+  /** It lacks nothing that it needs. */
+  readonly isComplete: boolean;
+  readonly canWrite: boolean;
+  readonly hasSecret: boolean;
+  readonly callbackUrl: string;
+  /** Where an app is registered there; null where we cannot know. */
+  readonly consoleUrl: string | null;
+  /** What an account gets of what it says: the claim, where it is said, and when it counts. */
+  readonly claims: readonly {
+    readonly claim: string;
+    readonly from: string;
+    readonly when: 'key' | 'verified' | 'shown' | 'created' | 'always';
+  }[];
+  /** Accounts with an identity there, and those of them with no other way in. */
+  readonly reliance: { readonly people: number; readonly stranded: number };
+  readonly done: 'saved' | 'secret-dropped' | 'on' | 'off' | null;
+  readonly form: {
+    readonly id: string;
+    readonly clientId: string;
+    readonly label: string;
+    readonly issuer: string;
+    readonly authorizationEndpoint: string;
+    readonly tokenEndpoint: string;
+    readonly apiRoot: string;
+    readonly tenant: string;
+    readonly teamId: string;
+    readonly keyId: string;
+    /** With spaces between. */
+    readonly scopes: string;
+    /** One a line. */
+    readonly domains: string;
+    readonly trustEmail: boolean;
+    readonly trustSecondFactor: boolean;
+    readonly refreshProfile: boolean;
+    readonly keepTokens: boolean;
+  };
+  readonly errors: FormProblems;
 }
 
 /** Of the page `admin-claims`. */

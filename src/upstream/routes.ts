@@ -10,11 +10,13 @@ import type { Pages } from '../http/page.ts';
 import { requestId } from '../http/request-id.ts';
 import { UpstreamFailure, type UpstreamIdentity } from './adapter.ts';
 import { failure } from './outgoing.ts';
-import type { Transaction, Transactions } from './transaction.ts';
+import { isSame, type Transaction, type Transactions } from './transaction.ts';
 import type { Upstream, Upstreams } from './upstreams.ts';
 
 /** What an answer may carry. Apple's `user` is the only one that no specification knows. */
 const PARAMETERS = ['code', 'state', 'iss', 'error', 'error_description', 'user'];
+/** As the settings allow them. */
+const UPSTREAM_ID = /^[a-z][a-z0-9-]{0,31}$/;
 /** Characters of one parameter. */
 const MOST = 4000;
 
@@ -32,7 +34,7 @@ export function upstreamRoutes(parts: UpstreamRoutesParts): Router {
   // `form_post` is a cross-site post, which our Lax cookies do not come with: made into a navigation of our own it does nothing else, so it
   // needs no token either.
   router.post('/', formBody(), (ctx) => {
-    const upstream = findUpstream(ctx, parts);
+    const id = idOf(ctx);
     const { body = {} } = ctx.request as { body?: Record<string, unknown> };
     const answer = new URLSearchParams();
     for (const name of PARAMETERS) {
@@ -40,23 +42,29 @@ export function upstreamRoutes(parts: UpstreamRoutesParts): Router {
       if (typeof value === 'string' && value.length <= MOST) answer.set(name, value);
     }
     ctx.status = 303;
-    ctx.redirect(`/upstream/${upstream.id}/callback?${answer.toString()}`);
+    ctx.redirect(`/upstream/${id}/callback?${answer.toString()}`);
   });
   return router;
 }
 
 async function receive(ctx: RouterContext, parts: UpstreamRoutesParts): Promise<void> {
-  const upstream = findUpstream(ctx, parts);
+  const id = idOf(ctx);
+  const upstream = parts.upstreams.find(id);
   const callback = readAnswer(ctx.search);
-  if (upstream.method === 'telegram' && callback && !callback.has('code') && !callback.has('error')) {
-    await record(ctx, parts, upstream, null, 'redirect-not-registered');
+  if (upstream?.method === 'telegram' && callback && !callback.has('code') && !callback.has('error')) {
+    await record(ctx, parts, id, null, 'redirect-not-registered');
     showUnregistered(ctx, parts);
     return;
   }
-  const transaction = await parts.transactions.take(ctx, upstream.id, callback?.get('state') ?? null);
+  const transaction = await parts.transactions.take(ctx, id, callback?.get('state') ?? null);
   if (!callback || !transaction) {
-    await record(ctx, parts, upstream, null, 'unknown-state');
+    if (!upstream) throw new NotFound(undefined, { code: 'page-not-found' });
+    await record(ctx, parts, id, null, 'unknown-state');
     showGone(ctx, parts);
+    return;
+  }
+  if (!upstream || !isSame(upstream, transaction)) {
+    await refuse(ctx, parts, id, transaction);
     return;
   }
   let identity: UpstreamIdentity;
@@ -65,20 +73,39 @@ async function receive(ctx: RouterContext, parts: UpstreamRoutesParts): Promise<
     identity = await upstream.identify(callback, transaction.request);
   } catch (error) {
     if (!(error instanceof UpstreamFailure)) throw error;
-    await record(ctx, parts, upstream, transaction, error.code);
+    await record(ctx, parts, id, transaction, error.code);
     showUpstreamFailure(ctx, parts.pages, upstream.label, error, transaction.backPath);
     return;
   }
-  const kept = upstream.settings.keepTokens === true ? identity : { ...identity, tokens: null };
-  const path = await parts.transactions.issueTicket(ctx, upstream.id, transaction, kept);
+  // It was asked for seconds: meanwhile somebody may have turned it off.
+  const current = parts.upstreams.find(id);
+  if (!current || !isSame(current, transaction)) {
+    await refuse(ctx, parts, id, transaction);
+    return;
+  }
+  const kept = current.settings.keepTokens === true ? identity : { ...identity, tokens: null };
+  const path = await parts.transactions.issueTicket(ctx, id, transaction, kept);
   ctx.status = 303;
   ctx.redirect(path);
 }
 
-function findUpstream(ctx: RouterContext, parts: UpstreamRoutesParts): Upstream {
-  const upstream = parts.upstreams.find(String(ctx.params['id']));
-  if (!upstream) throw new NotFound(undefined, { code: 'page-not-found' });
-  return upstream;
+/** Turned off, deleted or changed after the browser had been sent there. */
+async function refuse(
+  ctx: RouterContext,
+  parts: UpstreamRoutesParts,
+  id: string,
+  transaction: Transaction,
+): Promise<void> {
+  await record(ctx, parts, id, transaction, 'upstream-off');
+  const nextSteps = [{ label: parts.pages.text(ctx, 'upstream.back'), url: transaction.backPath }];
+  parts.pages.show(ctx, 'error', { code: 'upstream-off', nextSteps, details: null }, { status: 410 });
+}
+
+/** An id that can be one; nothing is said of whether it is. @throws NotFound */
+function idOf(ctx: RouterContext): string {
+  const id = String(ctx.params['id']);
+  if (!UPSTREAM_ID.test(id)) throw new NotFound(undefined, { code: 'page-not-found' });
+  return id;
 }
 
 /** Each parameter once and short; null for anything else. */
@@ -142,7 +169,7 @@ function showUnregistered(ctx: RouterContext, parts: UpstreamRoutesParts): void 
 async function record(
   ctx: RouterContext,
   parts: UpstreamRoutesParts,
-  upstream: Upstream,
+  id: string,
   transaction: Transaction | null,
   reason: string,
 ): Promise<void> {
@@ -150,7 +177,7 @@ async function record(
   await parts.audit.record({
     actor: account ? { kind: 'account', id: account.id } : { kind: 'anonymous' },
     action: transaction?.intent === 'link' ? 'identity.link' : 'session.start',
-    target: { kind: 'upstream', id: upstream.id },
+    target: { kind: 'upstream', id },
     clientId: transaction?.clientId,
     origin: { network: clientNetwork(ctx), userAgent: ctx.get('user-agent') || undefined, requestId: requestId(ctx) },
     result: 'failure',

@@ -34,6 +34,8 @@ export interface Attempt {
 
 export interface Transaction extends Attempt {
   readonly request: UpstreamRequest;
+  /** Of the upstream as it was when the browser was sent there. */
+  readonly revision?: string | null;
 }
 
 /** What the upstream proved, on its way to whoever began it. */
@@ -82,7 +84,7 @@ export class Transactions {
     // Before anything is stored: an upstream that is down leaves nothing behind.
     const url = await upstream.authorizationUrl(request);
     const key = keyOf(request.state, ensureBrowserId(ctx, this.#naming), upstream.id);
-    const transaction: Transaction = { ...attempt, request };
+    const transaction: Transaction = { ...attempt, request, revision: upstream.revision };
     await this.#oneTime.putUnder(TRANSACTION, key, transaction, { ttl: TRANSACTION_TTL });
     ctx.status = 303;
     ctx.redirect(url.href);
@@ -97,7 +99,7 @@ export class Transactions {
 
   /** @returns the path, with the ticket, that the browser goes on to */
   async issueTicket(ctx: Context, upstreamId: string, transaction: Transaction, identity: UpstreamIdentity) {
-    const { request: _request, ...attempt } = transaction;
+    const { request: _request, revision: _revision, ...attempt } = transaction;
     const ticket: Ticket = { ...attempt, upstream: upstreamId, identity };
     const value = randomToken();
     const key = keyOf(value, ensureBrowserId(ctx, this.#naming), attempt.returnPath);
@@ -111,6 +113,11 @@ export class Transactions {
     if (!STATE.test(value) || browser === undefined) return null;
     return this.#oneTime.take<Ticket>(TICKET, keyOf(value, browser, returnPath));
   }
+}
+
+/** Whether the upstream is the one that the attempt was begun with: what was sent to one address is redeemed at no other. */
+export function isSame(upstream: Upstream, { revision }: Transaction): boolean {
+  return upstream.revision === (revision ?? null);
 }
 
 /** None of the three can hold a space. */

@@ -56,6 +56,8 @@ export interface Upstream {
   readonly identities: string;
   /** What a sign-in through it proves. */
   readonly method: 'upstream' | 'telegram';
+  /** Of one that administrators keep: another whenever anything about it changes. Null for what the settings declare. */
+  readonly revision: string | null;
   /** The bot asks by itself, the widget has a page of ours: neither has an address to go to. */
   readonly door: 'redirect' | 'bot' | 'widget';
   /** Whether it failed so often of late that it is given a pause, as this process sees it. */
@@ -66,39 +68,74 @@ export interface Upstream {
   identify(callback: URLSearchParams, request: UpstreamRequest): Promise<UpstreamIdentity>;
 }
 
-export class Upstreams {
-  readonly #byId: ReadonlyMap<string, Upstream>;
+/** What upstreams are made from. */
+export interface UpstreamParts {
+  readonly fetch: GuardedFetch;
+  /** An outgoing proxy for Telegram. */
+  readonly telegramProxy?: string | undefined;
+  readonly log: Log;
+}
 
-  constructor(parts: {
-    readonly declarations: readonly UpstreamDeclaration[];
-    /** By id. */
-    readonly secrets: Readonly<Record<string, string>>;
-    readonly fetch: GuardedFetch;
-    /** An outgoing proxy for Telegram. */
-    readonly telegramProxy?: string | undefined;
-    readonly log: Log;
-    /** Ways in that are no upstreams but lead to identities all the same. */
-    readonly doors?: readonly Upstream[];
-  }) {
-    const { declarations, secrets, log, doors = [] } = parts;
-    const all = declarations.flatMap((settings): Upstream[] => {
+/**
+ * One upstream behind its limits; null for a kind that this build cannot do.
+ * @throws AppError `upstream-setting` for a private key that is none
+ */
+export function createUpstream(
+  settings: UpstreamDeclaration,
+  { secret, revision = null }: { readonly secret: string | undefined; readonly revision?: string | null },
+  parts: UpstreamParts,
+): Upstream | null {
+  const adapter = createAdapter(settings, { fetch: fetchFor(settings, parts, revision), secret });
+  if (adapter) return { ...protect(settings, adapter, parts.log), revision };
+  parts.log.warn({ upstream: settings.id, kind: settings.kind }, 'this kind of upstream cannot be used yet');
+  return null;
+}
+
+/** Under which name identities of such an upstream are kept. */
+export function identitiesOf({ id, kind }: Pick<UpstreamDeclaration, 'id' | 'kind'>): string {
+  return kind === 'telegram' ? TELEGRAM_IDENTITIES : id;
+}
+
+export class Upstreams {
+  readonly #declared: readonly Upstream[];
+  readonly #doors: readonly Upstream[];
+  #byId: ReadonlyMap<string, Upstream>;
+
+  constructor(
+    parts: UpstreamParts & {
+      readonly declarations: readonly UpstreamDeclaration[];
+      /** By id. */
+      readonly secrets: Readonly<Record<string, string>>;
+      /** Ways in that are no upstreams but lead to identities all the same. */
+      readonly doors?: readonly Upstream[];
+    },
+  ) {
+    const { declarations, secrets, doors = [] } = parts;
+    this.#declared = declarations.flatMap((settings) => {
       const secret = Object.hasOwn(secrets, settings.id) ? secrets[settings.id] : undefined;
-      const fetch = fetchFor(settings, parts);
-      const adapter = createAdapter(settings, { fetch, secret });
-      if (adapter) return [protect(settings, adapter, log)];
-      log.warn({ upstream: settings.id, kind: settings.kind }, 'this kind of upstream cannot be used yet');
-      return [];
+      return createUpstream(settings, { secret }, parts) ?? [];
     });
-    this.#byId = new Map([...all, ...doors].map((one) => [one.id, one]));
+    this.#doors = doors;
+    this.#byId = this.#inOrder([]);
   }
 
-  /** In the order of the buttons. */
+  /** In the order of the buttons: those of the settings, those of administrators, the doors of Telegram. */
   list(): readonly Upstream[] {
     return [...this.#byId.values()];
   }
 
   find(id: string): Upstream | null {
     return this.#byId.get(id) ?? null;
+  }
+
+  /** Whether the id is one that the settings speak of, and nobody else can. */
+  isFixed(id: string): boolean {
+    return [...this.#declared, ...this.#doors].some((one) => one.id === id);
+  }
+
+  /** Those of administrators that are turned on, as they are now. What the settings declare under the same id goes before. */
+  follow(kept: readonly Upstream[]): void {
+    this.#byId = this.#inOrder(kept.filter((one) => !this.isFixed(one.id)));
   }
 
   /** One that leads to identities of this name. */
@@ -112,15 +149,21 @@ export class Upstreams {
     if (!email.includes('@') || domain === '') return null;
     return this.list().find((one) => one.settings.domains?.some((each) => each.toLowerCase() === domain)) ?? null;
   }
+
+  #inOrder(kept: readonly Upstream[]): ReadonlyMap<string, Upstream> {
+    return new Map([...this.#declared, ...kept, ...this.#doors].map((one) => [one.id, one]));
+  }
 }
 
-/** Telegram's is blocked in some networks. */
+/** Telegram's is blocked in some networks. The proxy may reach what we may not: an address that an administrator typed is not called over it. */
 function fetchFor(
   { kind, endpoints }: UpstreamDeclaration,
-  { fetch, telegramProxy }: { readonly fetch: GuardedFetch; readonly telegramProxy?: string | undefined },
+  { fetch, telegramProxy }: UpstreamParts,
+  revision: string | null,
 ): GuardedFetch {
   if (kind !== 'telegram' || telegramProxy === undefined) return fetch;
-  return viaProxy(telegramProxy, new URL(endpoints?.issuer ?? TELEGRAM_OIDC_ISSUER).host, fetch);
+  const issuer = (revision === null ? endpoints?.issuer : undefined) ?? TELEGRAM_OIDC_ISSUER;
+  return viaProxy(telegramProxy, new URL(issuer).host, fetch);
 }
 
 /** The bot, seen as one way in among the others. It asks by itself: see interaction/telegram.ts. */
@@ -138,7 +181,7 @@ function telegramDoor(id: string, label: string, door: 'bot' | 'widget'): Upstre
     throw new Error('this door has no address to go to');
   };
   return {
-    ...{ id, label, icon: 'telegram', expectedIssuer: null },
+    ...{ id, label, icon: 'telegram', expectedIssuer: null, revision: null },
     ...{ identities: TELEGRAM_IDENTITIES, method: 'telegram', door },
     settings: { id, kind: 'telegram', clientId: '' },
     authorizationUrl: async () => nowhere(),
@@ -146,7 +189,7 @@ function telegramDoor(id: string, label: string, door: 'bot' | 'widget'): Upstre
   };
 }
 
-function protect(settings: UpstreamDeclaration, adapter: UpstreamAdapter, log: Log): Upstream {
+function protect(settings: UpstreamDeclaration, adapter: UpstreamAdapter, log: Log): Omit<Upstream, 'revision'> {
   // A stranger can bring wrong codes as often as he likes: only what is the upstream's own fault opens the breaker.
   const isItsFault = handleWhen(
     (error) =>
@@ -168,9 +211,8 @@ function protect(settings: UpstreamDeclaration, adapter: UpstreamAdapter, log: L
   };
   return {
     id: adapter.id,
-    ...(settings.kind === 'telegram'
-      ? { identities: TELEGRAM_IDENTITIES, method: 'telegram' }
-      : { identities: adapter.id, method: 'upstream' }),
+    identities: identitiesOf(settings),
+    method: settings.kind === 'telegram' ? 'telegram' : 'upstream',
     door: 'redirect',
     label: adapter.label,
     icon: adapter.icon,

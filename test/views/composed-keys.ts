@@ -1,6 +1,7 @@
 // The one list of translation keys that code puts together while it runs. A star stands for what is filled in. Every other key is written out
 // where it is used, so that a search finds it.
 
+import { upstreamMembers } from '../../config/declarations.ts';
 import type { InvitationState } from '../../src/access/invitations.ts';
 import { MEMBER_ROLES } from '../../src/access/organizations.ts';
 import type { RoleDefinition } from '../../src/access/permission.ts';
@@ -15,6 +16,7 @@ import type { PasswordProblem } from '../../src/credential/password.ts';
 import { ERROR_CODES, errorText } from '../../src/http/error-text.ts';
 import type {
   AdminAccountSections,
+  AdminUpstreamModel,
   AdminUpstreamsModel,
   SecurityModel,
   SetupModel,
@@ -108,6 +110,26 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
     second_factor: true,
     tokens: true,
   }),
+  'admin_upstreams.move_*': ['up', 'down'],
+  'admin_upstream.kind_*': [...upstreamMembers.keys()],
+  'admin_upstream.register_*': [...upstreamMembers.keys()],
+  'admin_upstream.when_*': namesOf<AdminUpstreamModel['claims'][number]['when']>({
+    key: true,
+    verified: true,
+    shown: true,
+    created: true,
+    always: true,
+  }),
+  'admin_upstream.done_*': namesOf<NonNullable<AdminUpstreamModel['done']>>({
+    saved: true,
+    'secret-dropped': true,
+    on: true,
+    off: true,
+  }),
+  'admin_upstream.problem.*': [
+    ...['id', 'id-taken', 'client_id', 'secret', 'label', 'issuer', 'authorization_endpoint', 'token_endpoint'],
+    ...['api_root', 'tenant', 'team_id', 'key_id', 'scopes', 'domains'],
+  ],
   'admin_upstreams.step.*': namesOf<TestedStep>({ address: true, keys: true, credentials: true }),
   'admin_upstreams.problem.*': namesOf<TestProblem>({ unreachable: true, setting: true, odd: true }),
   'admin_client.snippet_*': namesOf<SnippetKind>({

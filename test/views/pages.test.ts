@@ -58,6 +58,8 @@ const FIXED_FIELDS = new Set([
   'result',
   'stops',
   'takes',
+  'members',
+  'when',
   'step',
   'problem',
   'failedAt',
