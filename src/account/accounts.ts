@@ -60,6 +60,11 @@ const FIND_BY_USERNAME = {
   name: 'account_by_username',
   text: `select ${ROW} from account where lower(username) = lower($1)`,
 };
+/** See proven-phones.ts. */
+const FIND_BY_PHONE = {
+  name: 'account_by_phone',
+  text: `select ${ROW} from account where id = (select p.account_id from telegram_phone p where p.phone_number = $1)`,
+};
 const NOTE_SIGN_IN = {
   name: 'account_note_sign_in',
   text: `update account set last_sign_in_at = now(), last_sign_in_network = $2
@@ -186,6 +191,11 @@ export class Accounts {
     const name = parseSignInName(input);
     if (name === null) return null;
     return 'email' in name ? this.#one(FIND_BY_EMAIL, name.email) : this.#one(FIND_BY_USERNAME, name.username);
+  }
+
+  /** Whose proven number it is. @param number E.164 */
+  async findByPhone(number: string): Promise<AccountRow | null> {
+    return this.#one(FIND_BY_PHONE, number);
   }
 
   /** For operators: an id, an address or a username. @throws NotFound */

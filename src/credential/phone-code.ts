@@ -139,6 +139,11 @@ export class PhoneCodes {
     return this.#settings.ttl;
   }
 
+  /** What stands for a number in counters and rows: there are so few numbers that a plain hash would hide none. @param number E.164 */
+  subjectOf(number: string): string {
+    return keyedHash(this.#numberKey, number);
+  }
+
   /**
    * Makes a code for a number, unless too many were asked for. Known and unknown numbers are treated alike. Takes time: never inside a
    * transaction.
@@ -167,7 +172,7 @@ export class PhoneCodes {
     bound: { readonly accountId: string | null; readonly browserId: string; readonly content: object },
   ): Promise<void> {
     const { number, requestId, codeHash } = draft;
-    const subject = this.#subjectOf(number);
+    const subject = this.subjectOf(number);
     await em.execute('delete from phone_code where subject = ?', [subject]);
     await em.execute(PUT, [
       ...[requestId, subject, bound.accountId, bound.accountId, hashBrowser(bound.browserId), codeHash],
@@ -263,16 +268,11 @@ export class PhoneCodes {
 
   #budgetsOf(number: string): readonly [readonly [string, Budget], readonly [string, Budget]] {
     const { limit, window, dailyLimit } = this.#settings;
-    const subject = this.#subjectOf(number);
+    const subject = this.subjectOf(number);
     return [
       [`phone:${subject}`, { limit, window }],
       [`phone-day:${subject}`, { limit: dailyLimit, window: DAY }],
     ];
-  }
-
-  /** What stands for a number in counters and rows: there are so few numbers that a plain hash would hide none. */
-  #subjectOf(number: string): string {
-    return keyedHash(this.#numberKey, number);
   }
 }
 

@@ -58,6 +58,8 @@ export interface LoginModel {
   readonly login: string;
   /** The account is known and only proves itself again. */
   readonly loginReadonly: boolean;
+  /** The name may be a phone number, too. */
+  readonly takesPhone: boolean;
   /** Why it is asked again. */
   readonly reason?: 'reauthenticate' | 'max-age';
   /** Null when the box is not offered. */
@@ -326,6 +328,8 @@ export interface RegisterModel {
 export interface ResetModel {
   readonly action: string;
   readonly login: string;
+  /** The name may be a phone number, too. */
+  readonly takesPhone: boolean;
   /** The sign-in to go on with afterwards. */
   readonly interaction: string | null;
   readonly backUrl: string;

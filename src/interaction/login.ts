@@ -12,6 +12,7 @@ import type { LoginModel } from '../http/page-model.ts';
 import { accountView, type Interaction, type InteractionParts, origin, text } from './interaction.ts';
 import { findLastWay } from './last-way.ts';
 import { completeFirstFactor, type SignInParts } from './sign-in.ts';
+import { countedAs, findTyped } from './typed-name.ts';
 
 const FORM = z.strictObject({
   login: z.string().max(2000),
@@ -23,11 +24,16 @@ interface Outcome {
   readonly status: number;
   readonly login: string;
   readonly remember: boolean;
-  readonly problem: 'mismatch' | 'locked' | 'passkey';
+  readonly problem: 'mismatch' | 'locked' | 'passkey' | 'number';
   readonly retryAfter?: number | undefined;
   /** The id of a passkey that nobody has any more. */
   readonly unknownPasskey?: string;
 }
+
+const FAULTY_FIELDS: Partial<Record<Outcome['problem'], LoginModel['errors']['fields']>> = {
+  mismatch: { login: '', password: '' },
+  number: { login: '' },
+};
 
 interface LoginParts extends InteractionParts {
   readonly passkeys: Passkeys;
@@ -50,6 +56,7 @@ export function showLogin(ctx: Context, parts: LoginParts, interaction: Interact
     ...(isAgain ? { reason: 'reauthenticate', switchAction: `/interaction/${uid}/switch` } : {}),
     remember: outcome?.remember ?? false,
     rememberDays: parts.rememberDays,
+    takesPhone: parts.phones !== null && !isAgain,
     methods: { password: true, mailCode: true, passkey: parts.passkeys.isAvailable },
     passkey: {
       action: `/interaction/${uid}/passkey`,
@@ -73,7 +80,7 @@ export function showLogin(ctx: Context, parts: LoginParts, interaction: Interact
     errors: outcome
       ? {
           summary: `login.problem.${outcome.problem}`,
-          fields: outcome.problem === 'mismatch' ? { login: '', password: '' } : {},
+          fields: FAULTY_FIELDS[outcome.problem] ?? {},
         }
       : { fields: {} },
   };
@@ -109,10 +116,10 @@ async function check(
   input: { login: string; password: string; remember: boolean; signedIn: AccountRow | null },
 ): Promise<{ readonly account: AccountRow } | Outcome> {
   const { login, password, remember } = input;
-  const account = input.signedIn ?? (await parts.accounts.findBySignInName(login));
+  const account = input.signedIn ?? (await findTyped(parts, login));
   const network = clientNetwork(ctx);
   const attempt = await parts.lockout.attempt({
-    subject: account?.id ?? hashToken('sign-in-name', login.trim().toLowerCase()),
+    subject: account?.id ?? hashToken('sign-in-name', countedAs(parts, login)),
     network,
     isKnownDevice: account !== null && parts.knownAccounts.isKnown(ctx, account),
   });

@@ -16,7 +16,9 @@ import type { MailedCodeModel } from '../http/page-model.ts';
 import { type Interaction, origin } from './interaction.ts';
 import { showLogin } from './login.ts';
 import { beginMailed, linkUsed, type MailedParts, showGone, takeOrGone } from './mailed.ts';
+import { beginPhoneCode } from './phone.ts';
 import { completeFirstFactor, type SignInParts } from './sign-in.ts';
+import { isNumberFaulty, typedNumber } from './typed-name.ts';
 
 const REQUEST_FORM = z.strictObject({
   login: z.string().max(2000),
@@ -49,14 +51,33 @@ export async function requestMailCode(
 ): Promise<void> {
   const { login, remember: box } = parseForm(ctx, REQUEST_FORM);
   const form = { login, remember: box === 'on' };
-  const draft = await sendMail(ctx, parts, interaction, form, false);
-  if (!draft.isAllowed) {
-    const outcome = { status: 429, login: form.login, remember: form.remember, problem: 'locked' } as const;
-    showLogin(ctx, parts, interaction, { ...outcome, retryAfter: draft.retryAfter });
+  if (isNumberFaulty(parts, login)) {
+    showLogin(ctx, parts, interaction, { status: 422, ...form, problem: 'number' });
     return;
   }
+  const refusal = await beginCode(ctx, parts, interaction, form);
+  if (refusal === null) return;
+  const { retryAfter } = refusal;
+  showLogin(ctx, parts, interaction, { status: 429, ...form, problem: 'locked', retryAfter });
+}
+
+/** To a number its code goes by Telegram. @returns null when the browser was sent to the page that waits for the code */
+async function beginCode(
+  ctx: Context,
+  parts: MailedParts & SignInParts,
+  interaction: Interaction,
+  form: { readonly login: string; readonly remember: boolean },
+): Promise<{ readonly retryAfter: number } | null> {
+  const { phones } = parts;
+  const number = typedNumber(parts, form.login);
+  if (phones !== null && number !== null) {
+    return beginPhoneCode(ctx, { ...parts, phones }, interaction, number, form.remember);
+  }
+  const draft = await sendMail(ctx, parts, interaction, form, false);
+  if (!draft.isAllowed) return draft;
   ctx.status = 303;
   ctx.redirect(`/interaction/${interaction.uid}/mail-code/${draft.requestId}`);
+  return null;
 }
 
 /** Another mail to the same name; its code and link take the place of the last ones. */

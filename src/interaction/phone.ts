@@ -69,14 +69,25 @@ export async function submitPhone(ctx: Context, parts: Parts, interaction: Inter
     showPhone(ctx, parts, interaction, typed, { status: 422, summary: 'phone.problem.number', field: 'phone' });
     return;
   }
-  const draft = await sendCode(ctx, { ...parts, phones }, interaction, number, typed.remember, false);
-  if (!draft.isAllowed) {
-    const { retryAfter } = draft;
-    showPhone(ctx, parts, interaction, typed, { status: 429, summary: 'phone.problem.often', retryAfter });
-    return;
-  }
+  const refusal = await beginPhoneCode(ctx, { ...parts, phones }, interaction, number, typed.remember);
+  if (refusal === null) return;
+  const { retryAfter } = refusal;
+  showPhone(ctx, parts, interaction, typed, { status: 429, summary: 'phone.problem.often', retryAfter });
+}
+
+/** A code on its way, and the page that waits for it. @param number E.164 @returns null when the browser was sent there */
+export async function beginPhoneCode(
+  ctx: Context,
+  parts: Parts & { readonly phones: PhoneParts },
+  interaction: Interaction,
+  number: string,
+  remember: boolean,
+): Promise<PhoneCodeRefusal | null> {
+  const draft = await sendCode(ctx, parts, interaction, number, remember, false);
+  if (!draft.isAllowed) return draft;
   ctx.status = 303;
   ctx.redirect(`/interaction/${interaction.uid}/phone/${draft.requestId}`);
+  return null;
 }
 
 export async function showPhoneCode(

@@ -19,6 +19,7 @@ import type { SessionsAndGrants } from '../oidc/sessions-and-grants.ts';
 import type { EntityManager } from '../storage/database.ts';
 import { origin } from './interaction.ts';
 import { beginMailed, linkUsed, type MailedParts, notMePath, takeOrGone } from './mailed.ts';
+import { countedAs, findTyped } from './typed-name.ts';
 
 const FORM = z.strictObject({ login: z.string().max(2000), interaction: z.string().max(100).optional() });
 const EMPTY_FORM = z.strictObject({});
@@ -113,11 +114,11 @@ function sendReset(
   isResend: boolean,
 ): Promise<MailDraft | MailRefusal> {
   return withFloor(parts.answerFloorMs, parts.answerJitterMs, async () => {
-    const account = await parts.accounts.findBySignInName(typed);
+    const account = await findTyped(parts, typed);
     const active = account?.status === 'active' && account.email !== null ? account : null;
     const content: ResetContent = { typed: typed.slice(0, 254), interaction };
     return beginMailed(ctx, parts, {
-      ...({ purpose: 'reset', address: typed, account: active, content, isResend } as const),
+      ...({ purpose: 'reset', address: countedAs(parts, typed), account: active, content, isResend } as const),
       message: (made, notMe) =>
         active?.email ? codedMessage(ctx, 'reset', toOf(ctx, parts, active, active.email), made, notMe) : null,
     });
@@ -146,6 +147,7 @@ function showReset(
   const model: ResetModel = {
     action: '/reset',
     login: state.login ?? '',
+    takesPhone: parts.phones !== null,
     interaction: state.interaction,
     backUrl: state.interaction === null ? '/' : `/interaction/${state.interaction}`,
     ...(state.retryAfter === undefined ? {} : { retryAfter: state.retryAfter }),
@@ -160,7 +162,7 @@ async function showSent(ctx: RouterContext, parts: ResetParts, problem?: CodePro
   const action = pathOf(ctx);
   const { code, ...state } = await waitingForCode(ctx, parts, found, action, problem);
   const model: ResetModel = {
-    ...{ action, login: '', interaction, ...state },
+    ...{ action, login: '', takesPhone: parts.phones !== null, interaction, ...state },
     backUrl: interaction === null ? '/' : `/interaction/${interaction}`,
     sent: { address: maskTyped(typed), ...code },
   };

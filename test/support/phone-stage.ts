@@ -1,5 +1,7 @@
 // People of the fake Telegram with accounts and phone numbers, through the doors that people take.
 import assert from 'node:assert/strict';
+import type { AccountRow } from '../../src/account/accounts.ts';
+import { TELEGRAM_ISSUER } from '../../src/account/linked-identities.ts';
 import type { Browser, Page } from './browser-client.ts';
 import type { Latchkey, TestClient } from './server.ts';
 import type { SentMessage, TelegramApi, TestTelegramPerson } from './telegram-api.ts';
@@ -54,10 +56,31 @@ export async function newPhoneOwner(
   await signInByBot(latchkey, api, user);
   const number = newPhone();
   await shareContact(api, user, number);
-  const key = { upstream: 'telegram', issuer: 'https://telegram.org', subject: String(user.id) };
+  const key = { upstream: 'telegram', issuer: TELEGRAM_ISSUER, subject: String(user.id) };
   const accountId = await latchkey.app.identities.findAccountId(key);
   assert.ok(accountId);
   return { user, number, accountId };
+}
+
+/** As if linked in the portal: how one gets there is its own test. */
+export async function linkTelegram({ app }: Latchkey, account: AccountRow, user: TestTelegramPerson): Promise<void> {
+  const key = { upstream: 'telegram', issuer: TELEGRAM_ISSUER, subject: String(user.id) };
+  const details = { username: null, email: null, picture: null, tokens: null };
+  await app.database.transaction((em) => app.identities.link(em, account.id, key, details));
+}
+
+/** Links somebody new and proves a number by the contact button. */
+export async function givePhone(
+  latchkey: Latchkey,
+  api: TelegramApi,
+  account: AccountRow,
+  number = newPhone(),
+): Promise<{ readonly user: TestTelegramPerson; readonly number: string }> {
+  const user = newTelegramPerson();
+  await linkTelegram(latchkey, account, user);
+  await shareContact(api, user, number);
+  assert.equal((await latchkey.app.accounts.findByPhone(number))?.id, account.id);
+  return { user, number };
 }
 
 /** The page that asks for a number. */

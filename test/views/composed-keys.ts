@@ -175,7 +175,7 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
   'device.problem.*': ['unknown', 'expired', 'used', 'missing', 'locked', 'again'],
   'error.*.title': errorTexts,
   'error.*.text': errorTexts,
-  'login.problem.*': ['mismatch', 'locked', 'passkey'],
+  'login.problem.*': ['mismatch', 'locked', 'passkey', 'number'],
   'password.problem.*': namesOf<PasswordProblem>({
     'too-short': true,
     'too-long': true,

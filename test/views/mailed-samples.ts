@@ -67,7 +67,9 @@ const terms: TermsModel = {
   switchAction: '/interaction/abc/switch',
 };
 
-const reset: ResetModel = { action: '/reset', login: '', interaction: null, backUrl: '/', errors: { fields: {} } };
+const reset: ResetModel = {
+  ...{ action: '/reset', login: '', takesPhone: false, interaction: null, backUrl: '/', errors: { fields: {} } },
+};
 
 const newPassword: NewPasswordModel = {
   action: '/reset/token',
@@ -179,7 +181,7 @@ export const mailedSamples: readonly Sample[] = [
   {
     name: 'reset-in-interaction',
     page: 'reset',
-    model: { ...reset, login: 'ada', interaction: 'abc' } satisfies ResetModel,
+    model: { ...reset, login: 'ada', takesPhone: true, interaction: 'abc' } satisfies ResetModel,
   },
   {
     name: 'reset-sent',

@@ -68,6 +68,7 @@ export const upstreamSamples: readonly Sample[] = [
       action: '/interaction/abc/login',
       login: 'ada@example.com',
       loginReadonly: false,
+      takesPhone: false,
       remember: false,
       rememberDays: 30,
       methods: { password: true, mailCode: true, passkey: false },

@@ -8,7 +8,7 @@ import { RecoveryCodes } from '../../../src/credential/recovery-code.ts';
 import type { Browser, Page } from '../../support/browser-client.ts';
 import { shortCodes, together } from '../../support/credentials.ts';
 import { eventually } from '../../support/eventually.ts';
-import { messagesTo, newPhone, nextCode, openPhone, shareContact } from '../../support/phone-stage.ts';
+import { linkTelegram, messagesTo, newPhone, nextCode, openPhone, shareContact } from '../../support/phone-stage.ts';
 import { answerPrompts, isSignedIn, type Parameters, signIn } from '../../support/relying-party.ts';
 import { describeOnEachBackend, type Latchkey, TEST_PASSWORD } from '../../support/server.ts';
 import type { SentMessage, TestTelegramPerson } from '../../support/telegram-api.ts';
@@ -33,15 +33,8 @@ const FREE = { env: { ...env, LATCHKEY_NETWORK_FAILURES: '10000' } };
 const csrfOf = (page: Page): string => page.element('input[name=csrf]').getAttribute('value') ?? '';
 const numberOf = (page: Page): string => page.element('[data-number]').text;
 
-/** As if linked in the portal: how one gets there is its own test. */
-async function link({ app }: Latchkey, account: AccountRow, user: TestTelegramPerson): Promise<void> {
-  const key = { upstream: 'telegram', issuer: TELEGRAM_ISSUER, subject: String(user.id) };
-  const details = { username: null, email: null, picture: null, tokens: null };
-  await app.database.transaction((em) => app.identities.link(em, account.id, key, details));
-}
-
 async function enrol(latchkey: Latchkey, account: AccountRow, user: TestTelegramPerson): Promise<void> {
-  await link(latchkey, account, user);
+  await linkTelegram(latchkey, account, user);
   // Somebody who talked to the bot before.
   const seen = api.messages.filter((one) => one.chatId === user.id).length;
   api.write(user, '/start');
@@ -324,7 +317,7 @@ describeOnEachBackend(
       it('does not lift a session that Telegram began', async () => {
         const account = await latchkey().createAccount();
         const user = newTelegramPerson();
-        await link(latchkey(), account, user);
+        await linkTelegram(latchkey(), account, user);
         const browser = latchkey().browser();
         const client = await latchkey().createClient();
         await openWithBot(latchkey(), browser, client);
@@ -357,7 +350,7 @@ describeOnEachBackend(
         const user = newTelegramPerson();
         const { browser, page } = await openPortal(account);
         assert.match(page.element('#telegram-heading ~ p a').getAttribute('href') ?? '', /identities/);
-        await link(latchkey(), account, user);
+        await linkTelegram(latchkey(), account, user);
         const start = await browser.get(`${SECURITY}/telegram`);
         const wait = await eventually(async () => {
           const found = await browser.submit(start);
@@ -393,7 +386,7 @@ describeOnEachBackend(
       it('takes no answer of a Telegram account that is not linked, nor an approval of another purpose', async () => {
         const account = await latchkey().createAccount();
         const [user, stranger] = [newTelegramPerson(), newTelegramPerson()];
-        await link(latchkey(), account, user);
+        await linkTelegram(latchkey(), account, user);
         const { browser } = await openPortal(account);
         const start = await browser.get(`${SECURITY}/telegram`);
         const wait = await eventually(async () => {
