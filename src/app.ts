@@ -618,7 +618,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   };
 
   const sessions = new PortalSessions({
-    ...{ engine, accounts, browserSessions, oneTime, naming, issuer, signInPolicy, owedTerms },
+    ...{ engine, accounts, browserSessions, oneTime, naming, pages, issuer, signInPolicy, owedTerms },
   });
   const profileParts = {
     ...{

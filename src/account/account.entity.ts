@@ -1,5 +1,6 @@
 // A person we know (OIDC: End-User). Everything another room needs to point at an account is its id; nothing points back from here.
 import { defineEntity, p } from '@mikro-orm/core';
+import { THEMES } from '../http/theme.ts';
 
 export const ACCOUNT_STATUSES = ['pending', 'active', 'locked', 'disabled', 'deleted'] as const;
 export type AccountStatus = (typeof ACCOUNT_STATUSES)[number];
@@ -38,6 +39,8 @@ const AccountSchema = defineEntity({
     birthdate: p.string().nullable(),
     zoneinfo: p.string().nullable(),
     locale: p.string().nullable(),
+    /** Of our pages; null follows the system. */
+    theme: p.enum(THEMES).nullable(),
     phoneNumber: p.string().nullable(),
     phoneNumberVerifiedAt: p.datetime().nullable(),
     address: p.json<PostalAddress>().nullable(),

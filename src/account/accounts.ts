@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from '@mikro-orm/postgresql';
 import type { Audit, Cause } from '../audit/audit.ts';
 import { Conflict, InvalidRequest, NotFound } from '../errors.ts';
+import type { Theme } from '../http/theme.ts';
 import { asUnavailable, type Database, type EntityManager, isUniqueViolation } from '../storage/database.ts';
 import { wordQuery, wordsOf } from '../storage/words.ts';
 import { ACCOUNT_STATUSES, Account, type AccountStatus, type PostalAddress } from './account.entity.ts';
@@ -30,6 +31,7 @@ export interface AccountRow {
   readonly birthdate: string | null;
   readonly zoneinfo: string | null;
   readonly locale: string | null;
+  readonly theme: Theme | null;
   readonly phoneNumber: string | null;
   readonly phoneNumberVerified: boolean;
   readonly address: PostalAddress | null;
@@ -45,7 +47,7 @@ export interface AccountRow {
 const PROVEN_PHONE = '(select p.phone_number from telegram_phone p where p.account_id = account.id)';
 const ROW = `id, subject, status, email, email_verified_at is not null as "emailVerified", username, name,
   given_name as "givenName", middle_name as "middleName", family_name as "familyName", nickname, profile, picture, website,
-  gender, birthdate, zoneinfo, locale, coalesce(${PROVEN_PHONE}, phone_number) as "phoneNumber",
+  gender, birthdate, zoneinfo, locale, theme, coalesce(${PROVEN_PHONE}, phone_number) as "phoneNumber",
   phone_number_verified_at is not null or ${PROVEN_PHONE} is not null as "phoneNumberVerified", address,
   floor(extract(epoch from updated_at))::float8 as "updatedAt", credential_version as "credentialVersion",
   floor(extract(epoch from signed_out_at))::float8 as "signedOutAt", terms_version as "termsVersion"`;
@@ -433,7 +435,7 @@ export class Accounts {
   /** What the person says about themselves. */
   async updateProfile(
     id: string,
-    profile: Readonly<Record<'name' | 'locale' | 'zoneinfo', string | null>>,
+    profile: Readonly<Record<'name' | 'locale' | 'zoneinfo', string | null>> & { readonly theme: Theme | null },
     cause: Cause,
   ): Promise<void> {
     await this.#database.transaction(async (em) => {
@@ -570,6 +572,7 @@ function toRow(account: Account): AccountRow {
     birthdate: account.birthdate ?? null,
     zoneinfo: account.zoneinfo ?? null,
     locale: account.locale ?? null,
+    theme: account.theme ?? null,
     phoneNumber: account.phoneNumber ?? null,
     phoneNumberVerified: account.phoneNumberVerifiedAt != null,
     address: account.address ?? null,

@@ -1,5 +1,6 @@
 // What each page is given: plain data and nothing else, because a template drops getters and methods of a class. One interface for each
 // page below views/pages, named after it.
+import type { Theme } from './theme.ts';
 
 /** A relying party as pages show it. Its texts are already plain and short, its links https. */
 export interface ClientModel {
@@ -377,6 +378,8 @@ export interface ProfileModel {
   /** An IANA name; empty for none. */
   readonly zone: string;
   readonly zones: readonly string[];
+  /** Empty for that of the system. */
+  readonly theme: Theme | '';
   readonly email: string | null;
   readonly username: string | null;
   /** Waits for proof. */

@@ -1,5 +1,6 @@
 // The one way to answer with a page: security headers for its kind, language, form token and request id around a view. Rooms above give it a
 // page's name and a plain model.
+import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
 import { type CookieNaming, readCookie, setCookie } from './browser.ts';
 import type { Csrf } from './csrf.ts';
@@ -7,6 +8,7 @@ import { contentSecurityPolicy, type FormTarget } from './headers.ts';
 import type { Locales } from './locale.ts';
 import type { Navigation } from './page-model.ts';
 import { requestId } from './request-id.ts';
+import { readTheme, rememberTheme, type Theme } from './theme.ts';
 import type { View } from './view.ts';
 
 const LOCALE_COOKIE = 'latchkey_locale';
@@ -32,6 +34,8 @@ export class Pages {
   readonly #locales: Locales;
   readonly #csrf: Csrf;
   readonly #naming: CookieNaming;
+  /** By request, those whose account is known. */
+  readonly #themes = new WeakMap<IncomingMessage, Theme | null>();
 
   constructor(parts: {
     readonly view: View;
@@ -46,7 +50,9 @@ export class Pages {
   }
 
   show(ctx: Context, page: string, model: object, options: ShowOptions = {}): void {
+    const known = this.#themes.get(ctx.req);
     const html = this.#view.render(page, model, {
+      theme: known === undefined ? readTheme(ctx, this.#naming) : known,
       locale: this.locale(ctx, options),
       csrf: options.setsNoCookie ? '' : this.#csrf.token(ctx),
       requestId: requestId(ctx),
@@ -69,6 +75,15 @@ export class Pages {
       ...optional('account', options.accountLocale ?? undefined),
       ...optional('acceptLanguage', ctx.get('accept-language') || undefined),
     });
+  }
+
+  /**
+   * From here on the pages of this request look as the account chose it, and this browser remembers it for its next sign-in. For whoever finds
+   * out whose request it is.
+   */
+  honourTheme(ctx: Context, account: { readonly theme: Theme | null }): void {
+    this.#themes.set(ctx.req, account.theme);
+    rememberTheme(ctx, account.theme, this.#naming);
   }
 
   /** A translated sentence outside of a view. */

@@ -8,6 +8,7 @@ import type { Assets } from './asset.ts';
 import { errorText } from './error-text.ts';
 import type { Locales, Translate } from './locale.ts';
 import type { AccountModel, Navigation } from './page-model.ts';
+import type { Theme } from './theme.ts';
 
 const VIEWS = join(import.meta.dirname, '..', '..', 'views');
 const MINUTE = 60;
@@ -17,6 +18,8 @@ const DAY = 24 * HOUR;
 export interface PageContext {
   /** A tag of the languages we speak. */
   readonly locale: string;
+  /** Null follows the system. */
+  readonly theme?: Theme | null;
   /** The token for the forms of the page. */
   readonly csrf?: string;
   readonly requestId?: string;
@@ -70,7 +73,7 @@ interface Head {
 /** The names that templates may use without saying where they come from. */
 const LOCALS = [
   'model page head t rich link code plain countdown clock moment problem initial icon asset errorText account csrf path requestId',
-  'locale navigation direction languages productName brand host body',
+  'locale theme navigation direction languages productName brand host body',
 ].flatMap((names) => names.split(' '));
 
 /** Compiles every page at once, so that a broken template stops the start. @param parts.dir the folder with pages, partials and icons */
@@ -135,6 +138,7 @@ export function createView(parts: {
         languages: locales.available,
         account: context.account ?? null,
         navigation: context.navigation ?? null,
+        theme: context.theme ?? null,
         csrf: context.csrf ?? '',
         path: context.path,
         requestId: context.requestId ?? '',

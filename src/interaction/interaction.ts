@@ -112,13 +112,15 @@ export async function loadInteraction(ctx: Context, parts: InteractionParts): Pr
   const subject = details.session?.accountId;
   const found = subject === undefined ? null : await parts.accounts.findBySubject(subject);
   parts.trail.note(ctx, details.uid, clientId);
+  // Disabled, deleted, or signed out everywhere: the engine asks because nobody is signed in any more.
+  const account = found?.status === 'active' && !details.prompt.reasons.includes('account_gone') ? found : null;
+  if (account) parts.pages.honourTheme(ctx, account);
   return {
     uid: details.uid,
     details,
     client,
     clientId,
-    // Disabled, deleted, or signed out everywhere: the engine asks because nobody is signed in any more.
-    account: found?.status === 'active' && !details.prompt.reasons.includes('account_gone') ? found : null,
+    account,
     uiLocales: text(details.params['ui_locales']),
     upstreams,
     pendingLink: isLogin ? await parts.linking.findPending(ctx, details.uid) : null,

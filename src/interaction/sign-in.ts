@@ -232,6 +232,7 @@ async function completeSignIn(
   if (pending) await parts.linking.linkPending(ctx, pending, account, interaction.upstreams);
   await tellOfNewDevice(ctx, parts, account, isFirst);
   parts.knownAccounts.remember(ctx, account);
+  parts.pages.honourTheme(ctx, account);
   const way = wayOf(all[0]);
   if (before === null && way !== undefined) noteLastWay(ctx, parts.naming, way);
   const authTime = isNewEnough ? undefined : before.at;

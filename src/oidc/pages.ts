@@ -62,6 +62,7 @@ export function createEnginePages(parts: Parts): EnginePages {
       const xsrf = /name="xsrf" value="([^"]+)"/.exec(form)?.[1] ?? '';
       const subject = ctx.oidc.session?.accountId;
       const account = subject === undefined ? null : await accounts.findBySubject(subject);
+      if (account) pages.honourTheme(ctx, account);
       pages.show(ctx, 'logout', {
         client: clientView(ctx.oidc.client),
         account: account

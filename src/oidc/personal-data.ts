@@ -7,7 +7,7 @@ import type { Database, EntityManager } from '../storage/database.ts';
 /** Of each table that is about accounts what its owner gets; $1 is the account's id. */
 export const EXPORTED: Readonly<Record<string, string>> = {
   account: `select id, subject, status, email, email_verified_at, username, name, given_name, middle_name, family_name, nickname, profile,
-    picture, website, gender, birthdate, zoneinfo, locale, phone_number, phone_number_verified_at, address, created_at, updated_at, last_sign_in_at, last_sign_in_network,
+    picture, website, gender, birthdate, zoneinfo, locale, theme, phone_number, phone_number_verified_at, address, created_at, updated_at, last_sign_in_at, last_sign_in_network,
     source_client_id, terms_version, terms_accepted_at from account where id = $1`,
   account_picture:
     "select type, encode(content, 'base64') as content, created_at from account_picture where account_id = $1",

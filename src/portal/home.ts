@@ -30,6 +30,7 @@ export function homeRoutes(parts: {
     const view = account
       ? { name: account.name ?? account.username ?? account.email ?? '', email: account.email }
       : null;
+    if (account) parts.pages.honourTheme(ctx, account);
     const authority = account ? await parts.roles.authority(account.id) : null;
     const model: HomeModel = {
       account: view,

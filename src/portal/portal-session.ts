@@ -8,6 +8,7 @@ import type { Cause } from '../audit/audit.ts';
 import type { Acr } from '../credential/assurance.ts';
 import { type CookieNaming, ensureBrowserId, findBrowserId } from '../http/browser.ts';
 import { clientAddress } from '../http/client-address.ts';
+import type { Pages } from '../http/page.ts';
 import { requestOrigin } from '../http/request-origin.ts';
 import { safeReturnPath } from '../http/return-path.ts';
 import { reaches } from '../oidc/acr.ts';
@@ -69,6 +70,7 @@ export class PortalSessions {
   readonly #browserSessions: BrowserSessions;
   readonly #oneTime: OneTime;
   readonly #naming: CookieNaming;
+  readonly #pages: Pages;
   readonly #issuer: string;
   readonly #signInPolicy: SignInPolicy;
   readonly #owedTerms: OwedTerms;
@@ -80,6 +82,7 @@ export class PortalSessions {
     readonly browserSessions: BrowserSessions;
     readonly oneTime: OneTime;
     readonly naming: CookieNaming;
+    readonly pages: Pages;
     readonly issuer: string;
     readonly signInPolicy: SignInPolicy;
     readonly owedTerms: OwedTerms;
@@ -91,6 +94,7 @@ export class PortalSessions {
     this.#browserSessions = parts.browserSessions;
     this.#oneTime = parts.oneTime;
     this.#naming = parts.naming;
+    this.#pages = parts.pages;
     this.#issuer = parts.issuer;
   }
 
@@ -107,6 +111,7 @@ export class PortalSessions {
     if (!reaches(acr, await this.#signInPolicy.requiredAcr(account.id, PORTAL_CLIENT_ID))) return null;
     const device = { address: clientAddress(ctx), userAgent: ctx.get('user-agent') };
     this.#browserSessions.noteUse(uid, device, session.exp ?? 0);
+    this.#pages.honourTheme(ctx, account);
     return { account, uid, authTime: loginTs ?? 0, amr: amr ?? [], acr: acr ?? '' };
   }
 

@@ -61,6 +61,7 @@ export async function showProfile(
       account.zoneinfo === null || TIME_ZONES.includes(account.zoneinfo)
         ? TIME_ZONES
         : [account.zoneinfo, ...TIME_ZONES],
+    theme: account.theme ?? '',
     email: account.email,
     username: account.username,
     pendingEmail: pending?.newEmail ?? null,

@@ -83,8 +83,8 @@ describeOnEachBackend('a stolen copy of all storage', (latchkey) => {
     keep('form token', login.element('input[name=csrf]').getAttribute('value'));
     keep('setup link', (await latchkey().app.setupLink()).split('/').at(-1));
     for (const cookie of [...(await browser.cookies()), ...(await open.cookies())]) {
-      // A language, and the name of a method: no secrets.
-      if (cookie.name === 'latchkey_locale' || cookie.name === 'latchkey_last_way') continue;
+      // A language, a theme, and the name of a method: no secrets.
+      if (['latchkey_locale', 'latchkey_theme', 'latchkey_last_way'].includes(cookie.name)) continue;
       keep(`cookie ${cookie.name} ${cookie.path}`, cookie.value);
     }
     assert.ok(Object.keys(secrets).some((name) => name.startsWith('cookie latchkey_session')));

@@ -89,6 +89,7 @@ const profile: ProfileModel = {
   name: 'Ada Lovelace',
   locale: 'en',
   picture: { path: '/pictures/abcdefghijklmnopqrstuvwxyz' },
+  theme: 'dark',
   zone: 'Europe/Berlin',
   zones: ['Africa/Cairo', 'America/New_York', 'Europe/Berlin', 'UTC'],
   languages: [

@@ -251,8 +251,8 @@ describeOnEachBackend(
       const saved = await browser.submit(page, { name: '  Grace ', locale: 'ru', zone: 'Asia/Almaty' });
       assert.equal(saved.element('html').getAttribute('lang'), 'ru', saved.describe());
       const csrf = saved.element('input[name=csrf]').getAttribute('value') ?? '';
-      const more = new URLSearchParams({ csrf, name: 'x', locale: '', zone: '', email_verified: 'true' }).toString();
-      assert.equal((await browser.post('/account/profile', more)).error, 'unexpected-field');
+      const more = new URLSearchParams({ csrf, name: 'x', locale: '', zone: '', theme: '', email_verified: 'true' });
+      assert.equal((await browser.post('/account/profile', more.toString())).error, 'unexpected-field');
       const found = await latchkey().app.accounts.get(account.id);
       assert.equal(found.name, 'Grace');
       assert.equal(found.locale, 'ru');
