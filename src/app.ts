@@ -99,6 +99,7 @@ import { Trail } from './oidc/trail.ts';
 import { wellKnownRoutes } from './oidc/well-known.ts';
 import { activityRoutes } from './portal/activity.ts';
 import { adminAccountRoutes } from './portal/admin/account.ts';
+import { adminAccountsBulkRoutes } from './portal/admin/accounts-bulk.ts';
 import { adminAccountsRoutes } from './portal/admin/accounts.ts';
 import { adminAuditRoutes } from './portal/admin/audit.ts';
 import { adminBrandRoutes } from './portal/admin/brand.ts';
@@ -659,7 +660,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     passwordChanges: settings.limits.passwordChanges,
   };
 
-  const adminAccountParts = { ...securityParts, roles, mailed, lockout };
+  const adminAccountParts = { ...securityParts, roles, mailed, lockout, deletions };
   const claimPreviews = new ClaimPreviews({
     ...{
       engine,
@@ -698,6 +699,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       emailUndoRoutes(profileParts),
       identitiesRoutes({ ...securityParts, upstreams, transactions, linking }),
       adminAccountsRoutes({ ...adminAccountParts, languages: locales.available }),
+      adminAccountsBulkRoutes(adminAccountParts),
       adminAccountRoutes({ ...adminAccountParts, identities, upstreams, clients, consents, history }),
       adminClientsRoutes({ ...securityParts, roles, clients, issuer }),
       adminOverviewRoutes({

@@ -215,11 +215,17 @@ export class Accounts {
     return new Map(rows.flatMap(({ id, name }) => (name === null ? [] : [[id, name] as const])));
   }
 
-  /** When an account came and was last seen; not part of the row that every token needs. @throws NotFound */
-  async getTimes(id: string): Promise<{ readonly createdAt: Date; readonly lastSignInAt: Date | null }> {
-    const found = await this.#database.em().findOne(Account, { id }, { fields: ['createdAt', 'lastSignInAt'] });
+  /**
+   * When an account came, was last seen, and will be gone where its owner deleted it; not part of the row that every token needs.
+   * @throws NotFound
+   */
+  async getTimes(
+    id: string,
+  ): Promise<Readonly<Record<'lastSignInAt' | 'purgeAt', Date | null>> & { readonly createdAt: Date }> {
+    const fields = ['createdAt', 'lastSignInAt', 'purgeAt'] as const;
+    const found = await this.#database.em().findOne(Account, { id }, { fields });
     if (!found) throw new NotFound('There is no such account.', { code: 'account-not-found' });
-    return { createdAt: found.createdAt, lastSignInAt: found.lastSignInAt ?? null };
+    return { createdAt: found.createdAt, lastSignInAt: found.lastSignInAt ?? null, purgeAt: found.purgeAt ?? null };
   }
 
   /** In the order of creation. @param after the id of the last account of the page before */

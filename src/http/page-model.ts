@@ -718,6 +718,8 @@ export interface AdminOrganizationsModel {
   /** Null for who may make none. */
   readonly create: { readonly slug: string; readonly name: string } | null;
   readonly isDeleted: boolean;
+  /** What can be done to several at once; nothing for who may do nothing. */
+  readonly bulkActions: readonly string[];
   readonly errors: FormProblems;
 }
 
@@ -1085,6 +1087,20 @@ export interface RoleModel {
   readonly name: string;
 }
 
+interface AdminSessionModel {
+  readonly id: string;
+  readonly name: string | null;
+  readonly browser: string | null;
+  readonly system: string | null;
+  readonly address: string | null;
+  readonly methods: readonly string[];
+  readonly apps: readonly string[];
+  readonly firstSeen: string;
+  readonly lastSeen: string;
+  /** Null where this administrator must not end it. */
+  readonly endUrl: string | null;
+}
+
 /** A section of the page `admin-account`, and what it shows. */
 export interface AdminAccountSections {
   readonly profile: {
@@ -1099,6 +1115,8 @@ export interface AdminAccountSections {
     readonly zoneinfo: string | null;
     readonly createdAt: string;
     readonly lastSignInAt: string | null;
+    /** When it will be gone, where its owner deleted it. */
+    readonly purgeAt: string | null;
   };
   /** What there is, and nothing of what is secret. */
   readonly credentials: {
@@ -1119,17 +1137,7 @@ export interface AdminAccountSections {
       readonly lastUsedAt: string | null;
     }[];
   };
-  readonly sessions: readonly {
-    readonly id: string;
-    readonly name: string | null;
-    readonly browser: string | null;
-    readonly system: string | null;
-    readonly address: string | null;
-    readonly methods: readonly string[];
-    readonly apps: readonly string[];
-    readonly firstSeen: string;
-    readonly lastSeen: string;
-  }[];
+  readonly sessions: readonly AdminSessionModel[];
   readonly apps: readonly {
     readonly id: string;
     readonly name: string;
@@ -1185,6 +1193,26 @@ export interface AdminAccountModel {
   readonly shown: Partial<AdminAccountSections>;
 }
 
+/** Of the page `admin-accounts-bulk`. */
+export interface AdminAccountsBulkModel {
+  /** What is asked, what happens at this moment, what became of it; or nothing was ticked. */
+  readonly stage: 'nothing' | 'question' | 'begun' | 'done';
+  readonly act: string;
+  readonly url: string;
+  readonly backUrl: string;
+  readonly accounts: readonly {
+    readonly id: string;
+    readonly url: string;
+    /** What it is known by. */
+    readonly name: string;
+    /** Why it was left as it is. */
+    readonly refusal: string | null;
+  }[];
+  readonly mostReason: number;
+  readonly reason: string;
+  readonly errors: FormProblems;
+}
+
 /** Of the page `admin-account-action`. */
 export interface AdminAccountActionModel {
   /** What the account is known by. */
@@ -1193,6 +1221,8 @@ export interface AdminAccountActionModel {
   readonly url: string;
   readonly backUrl: string;
   readonly hasEmail: boolean;
+  /** For what is about one. */
+  readonly session: Pick<AdminSessionModel, 'name' | 'browser' | 'system' | 'address'> | null;
   /** To choose from, for what is about a role. */
   readonly roles: readonly RoleModel[] | null;
   readonly mostReason: number;

@@ -67,6 +67,12 @@ const NOTICES: Readonly<Record<Notice, Words>> = {
     linkText: 'mail.deletion_started.text',
     linkLabel: 'mail.deletion_started.button',
   },
+  'deletion-undone': {
+    subject: 'mail.deletion_undone.subject',
+    intro: 'mail.deletion_undone.intro',
+    linkText: 'mail.deletion_undone.text',
+    linkLabel: 'data.title',
+  },
 };
 
 const FACTORS: Readonly<Record<Factor, string>> = {

@@ -35,12 +35,13 @@ export type Notice =
   | 'factor-removed'
   | 'recovery-code-used'
   | 'identity-linked'
-  | 'deletion-started';
+  | 'deletion-started'
+  | 'deletion-undone';
 
 export type Factor = 'passkey' | 'totp' | 'recovery-codes' | 'password' | 'telegram';
 
 export interface NoticeModel extends Asked {
-  /** `path` leads to the page with the button "this was not me", or to the one that takes a deletion back. */
+  /** `path` leads to the page with the button "this was not me", to the one that takes a deletion back, or to where it is started. */
   readonly what: Notice;
   /** Which kind of factor was added or removed. */
   readonly factor?: Factor;

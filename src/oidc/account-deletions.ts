@@ -12,7 +12,7 @@ import type { Database, EntityManager } from '../storage/database.ts';
 import type { Lease } from '../storage/lease.ts';
 import type { OneTime } from '../storage/one-time.ts';
 import type { PersonalData } from './personal-data.ts';
-import type { SessionsAndGrants } from './sessions-and-grants.ts';
+import type { Alongside, SessionsAndGrants } from './sessions-and-grants.ts';
 
 const UNDO = 'deletion-undo';
 /** Seconds: longer than a round takes. */
@@ -87,13 +87,29 @@ export class AccountDeletions {
     );
   }
 
-  /** By an operator. @throws Conflict `account-state` */
-  async restore(account: AccountRow, cause: Cause): Promise<void> {
-    if (await this.#restore(async () => account.id, cause)) return;
+  /**
+   * By an operator or an administrator.
+   * @param around.guard comes first, `around.alongside` last in the same transaction
+   * @throws Conflict `account-state`
+   */
+  async restore(
+    account: AccountRow,
+    cause: Cause,
+    around: { readonly guard?: Alongside; readonly alongside?: Alongside } = {},
+  ): Promise<void> {
+    const find = async (em: EntityManager): Promise<string> => {
+      await around.guard?.(em);
+      return account.id;
+    };
+    if (await this.#restore(find, cause, around.alongside)) return;
     throw new Conflict('The account is not in a state that allows this.', { code: 'account-state' });
   }
 
-  async #restore(find: (em: EntityManager) => Promise<string | undefined>, cause: Cause): Promise<boolean> {
+  async #restore(
+    find: (em: EntityManager) => Promise<string | undefined>,
+    cause: Cause,
+    alongside?: Alongside,
+  ): Promise<boolean> {
     const { database, accounts, audit } = this.#parts;
     const isBack = await database.transaction(async (em) => {
       const id = await find(em);
@@ -101,6 +117,7 @@ export class AccountDeletions {
       // Every other link of it ends as well.
       await em.execute('delete from one_time_value where kind = ? and subject = ?', [UNDO, id]);
       await audit.record({ ...cause, action: 'account.delete-undo', target: { kind: 'account', id } }, em);
+      await alongside?.(em);
       return true;
     });
     accounts.forgetRecent();

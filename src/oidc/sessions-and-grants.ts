@@ -17,7 +17,7 @@ import type { EngineSession } from './grant-view.ts';
 import type { PersonalData } from './personal-data.ts';
 
 /** Refuses a change by throwing, or adds to it, in its transaction. */
-type Alongside = (em: EntityManager) => Promise<unknown>;
+export type Alongside = (em: EntityManager) => Promise<unknown>;
 
 /** Tells one app that a session of it ended. */
 type NotifyLogout = (clientId: string, subject: string, sid: string | undefined) => Promise<void>;
@@ -95,16 +95,31 @@ export class SessionsAndGrants {
   /**
    * Ends one session with every token that was issued in it, at once, and tells the apps.
    * @param id of its row
+   * @param by somebody else: what refuses it by throwing, and a stable word for the audit, where it is an event of the account
    * @returns the engine's id of the session, or null when it had ended already
    * @throws NotFound when the account has no such session
    */
-  async endSession(account: AccountRow, id: string, cause: Cause): Promise<string | null> {
+  async endSession(
+    account: AccountRow,
+    id: string,
+    cause: Cause,
+    by?: { readonly guard: Alongside; readonly reason: string },
+  ): Promise<string | null> {
     const row = await this.#browserSessions.find(account.id, id);
     if (!row) throw new NotFound('There is no such session.', { code: 'session-not-found' });
     const session = (await this.#grants.listSessions(account.subject)).find(row.isOf);
     if (!session) return null;
+    const action = 'session.revoke';
+    if (by) {
+      // What cannot be written down is not done.
+      await this.#database.transaction(async (em) => {
+        await by.guard(em);
+        const target = { kind: 'account', id: account.id };
+        await this.#audit.record({ ...cause, action, target, reason: by.reason }, em);
+      });
+    }
     await this.#end(account, session);
-    await this.#audit.record({ ...cause, action: 'session.revoke', target: { kind: 'session', id } });
+    if (!by) await this.#audit.record({ ...cause, action, target: { kind: 'session', id } });
     return session.uid;
   }
 

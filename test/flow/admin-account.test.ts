@@ -34,6 +34,23 @@ async function open(latchkey: Latchkey, role: string): Promise<Opened> {
   return { account, browser };
 }
 
+/** @param session the one that an act is about; without it, one that nobody has */
+function pathOf(target: Pick<AccountRow, 'id'>, action: AccountAction, session: string = randomUUID()): string {
+  return `${HOME}/${target.id}/${action === 'end-session' ? `sessions/${session}/end` : action}`;
+}
+
+/** In the state in which this can be done. */
+async function makeReady(latchkey: Latchkey, account: AccountRow, action: AccountAction): Promise<void> {
+  if (action === 'enable') await latchkey.app.sessionsAndGrants.disable(account, CLI);
+  if (action === 'restore') await latchkey.app.deletions.request(account, CLI, async () => {});
+}
+
+async function sessionOf(latchkey: Latchkey, account: AccountRow): Promise<string> {
+  const [session] = await latchkey.app.sessionsAndGrants.list(account);
+  assert.ok(session);
+  return session.id;
+}
+
 /** By its page, as a person does it. */
 async function act(
   browser: Browser,
@@ -41,7 +58,7 @@ async function act(
   action: AccountAction,
   fields: Readonly<Record<string, string>> = {},
 ): Promise<Page> {
-  const page = await browser.get(`${HOME}/${target.id}/${action}`);
+  const page = await browser.get(pathOf(target, action));
   if (page.id !== 'admin-account-action') return page;
   return browser.submit(page, { reason: REASON, ...fields });
 }
@@ -71,10 +88,12 @@ describeOnEachBackend('one account in the admin portal', (latchkey) => {
       const permissions = withInherited([role], builtIn).flatMap((one) => one.permissions);
       const higher = BUILT_IN_ROLES.find((one) => one.rank === rank + 1);
       for (const action of ACCOUNT_ACTIONS) {
+        // One needs a session: it has a story of its own.
+        if (action === 'end-session') continue;
         const isAbout = action === 'give-role' || action === 'take-role';
         const may = permissions.includes(isAbout ? 'admins:write' : permissionFor(action));
         const person = await latchkey().createAccount({ password: null });
-        if (action === 'enable') await latchkey().app.sessionsAndGrants.disable(person, CLI);
+        await makeReady(latchkey(), person, action);
         if (action === 'take-role') await giveRole(latchkey(), person.id, 'viewer');
         const done = await post(browser, `${HOME}/${person.id}/${action}`, NEEDED[action]);
         assert.equal(done.status, may ? 303 : 403, `${role} ${action}: ${done.describe()}`);
@@ -82,13 +101,14 @@ describeOnEachBackend('one account in the admin portal', (latchkey) => {
         if (higher === undefined) continue;
         const boss = await latchkey().createAccount({ password: null });
         await giveRole(latchkey(), boss.id, higher.id);
-        // One who is disabled is as far out of reach.
-        if (action === 'enable') await latchkey().app.sessionsAndGrants.disable(boss, CLI);
+        // One who is disabled or leaves is as far out of reach.
+        await makeReady(latchkey(), boss, action);
         const refused = await post(browser, `${HOME}/${boss.id}/${action}`, NEEDED[action]);
         assert.equal(refused.status, 403, `${role} ${action} above: ${refused.describe()}`);
         assert.equal((await browser.get(`${HOME}/${boss.id}/${action}`)).status, 403);
         const untouched = await latchkey().app.accounts.findById(boss.id);
-        assert.equal(untouched?.status, action === 'enable' ? 'disabled' : 'active');
+        const state = { enable: 'disabled', restore: 'deleted' }[String(action)] ?? 'active';
+        assert.equal(untouched?.status, state);
         assert.equal(untouched?.name, boss.name);
         assert.deepEqual(await latchkey().app.roles.list(boss.id), [higher.id]);
       }
@@ -123,8 +143,9 @@ describeOnEachBackend('one account in the admin portal', (latchkey) => {
     }
     const { browser } = await open(latchkey(), 'super-admin');
     for (const action of ACCOUNT_ACTIONS) {
-      assert.equal((await browser.get(`${HOME}/${randomUUID()}/${action}`)).status, 404, action);
-      assert.equal((await post(browser, `${HOME}/${randomUUID()}/${action}`, NEEDED[action])).status, 404, action);
+      const path = pathOf({ id: randomUUID() }, action);
+      assert.equal((await browser.get(path)).status, 404, action);
+      assert.equal((await post(browser, path, NEEDED[action])).status, 404, action);
     }
   });
 
@@ -192,6 +213,74 @@ describeOnEachBackend('one account in the admin portal', (latchkey) => {
     assert.equal(done.id, 'admin-account', done.describe());
     assert.equal((await person.get('/account/profile')).id, 'login');
     assert.equal((await auditOf(latchkey(), target.id, 'account.sign-out'))?.note, REASON);
+  });
+
+  it('loses one session, and keeps the others', async () => {
+    const client = await latchkey().createClient();
+    const target = await latchkey().createAccount();
+    const [stolen, kept] = [latchkey().browser(), latchkey().browser()];
+    const params = { scope: 'openid offline_access', prompt: 'consent' };
+    const answer = await signIn(latchkey(), stolen, client, { account: target, params });
+    const { body } = await redeem(latchkey(), client, answer);
+    const session = await sessionOf(latchkey(), target);
+    await answerPrompts(kept, await kept.get('/account/profile'), { account: target });
+
+    const viewer = await open(latchkey(), 'viewer');
+    assert.equal((await viewer.browser.get(pathOf(target, 'end-session', session))).status, 403);
+    const { browser, account } = await open(latchkey(), 'support');
+    const list = await browser.get(`${HOME}/${target.id}/sessions`);
+    assert.equal(list.html.querySelectorAll('[data-session] a').length, 2, list.describe());
+    const url = list.element(`[data-session="${session}"] a`).getAttribute('href') ?? '';
+    assert.equal(url, pathOf(target, 'end-session', session));
+    // One of somebody else is not there, whoever has it.
+    const own = await sessionOf(latchkey(), account);
+    assert.equal((await browser.get(pathOf(target, 'end-session', own))).status, 404);
+    assert.equal((await post(browser, pathOf(target, 'end-session', own))).status, 404);
+    assert.equal((await post(browser, pathOf(target, 'end-session', 'x'))).status, 404);
+    const page = await browser.get(url);
+    assert.match(page.text, /Firefox/);
+    assert.equal((await browser.submit(page, { reason: ' ' })).status, 422);
+    const done = await browser.submit(page, { reason: REASON });
+    assert.equal(done.id, 'admin-account', done.describe());
+
+    assert.equal((await userinfo(latchkey(), body['access_token'])).status, 401);
+    assert.ok((await refresh(latchkey(), client, body['refresh_token'])).status >= 400);
+    assert.equal((await stolen.get('/account/profile')).id, 'login');
+    assert.equal((await kept.get('/account/profile')).id, 'account-profile');
+    const event = await auditOf(latchkey(), target.id, 'session.revoke');
+    assert.deepEqual([event?.actorId, event?.note, event?.reason], [account.id, REASON, 'administrator']);
+    // Sent again, it is as done as before.
+    const again = await browser.submit(page, { reason: REASON });
+    assert.equal(again.id, 'admin-account', again.describe());
+    assert.equal((await latchkey().app.history.list({ targetId: target.id, action: 'session.revoke' }, 5)).entries.length, 1);
+
+    const boss = await open(latchkey(), 'super-admin');
+    const above = pathOf(boss.account, 'end-session', await sessionOf(latchkey(), boss.account));
+    assert.equal((await browser.get(above)).status, 403);
+    assert.equal((await post(browser, above)).status, 403);
+    assert.equal((await boss.browser.get(HOME)).status, 200);
+  });
+
+  it('whose owner deletes it is kept, and told so', async () => {
+    const target = await latchkey().createAccount({ email: `${randomUUID()}@example.com` });
+    await latchkey().app.deletions.request(target, CLI, async () => {});
+    const operator = await open(latchkey(), 'operator');
+    assert.equal((await operator.browser.get(pathOf(target, 'restore'))).status, 403);
+    const { browser } = await open(latchkey(), 'admin');
+    const shown = await browser.get(`${HOME}/${target.id}`);
+    assert.match(shown.text, /Will be deleted on/);
+    assert.ok(shown.html.querySelector(`a[href="${pathOf(target, 'restore')}"]`));
+    const answers = await together(4, () => post(browser, pathOf(target, 'restore')));
+    assert.deepEqual(answers.map(({ status }) => status).toSorted(), [303, 409, 409, 409]);
+    assert.equal((await latchkey().app.accounts.findById(target.id))?.status, 'active');
+    assert.equal((await auditOf(latchkey(), target.id, 'account.delete-undo'))?.note, REASON);
+    const mails = await latchkey()
+      .app.database.em()
+      .execute<object[]>('select 1 as one from outbox_mail where account_id = ?', [target.id]);
+    assert.equal(mails.length, 1);
+    const back = await browser.get(`${HOME}/${target.id}`);
+    assert.equal(back.html.querySelector(`a[href="${pathOf(target, 'restore')}"]`), null);
+    assert.doesNotMatch(back.text, /Will be deleted on/);
   });
 
   it('gets another name', async () => {

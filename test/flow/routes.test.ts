@@ -80,6 +80,9 @@ const ADMIN: Readonly<Record<string, Permission | null>> = {
   'GET /admin': null,
   'GET /admin/accounts': 'accounts:read',
   'POST /admin/accounts': 'accounts:create',
+  'POST /admin/accounts/bulk': 'accounts:read',
+  'GET /admin/accounts/bulk/:ticket': 'accounts:read',
+  'POST /admin/accounts/bulk/:ticket': 'accounts:read',
   'GET /admin/accounts/:id': 'accounts:read',
   'GET /admin/accounts/:id/apps': 'accounts:read',
   'GET /admin/accounts/:id/credentials': 'accounts:read',
@@ -128,6 +131,7 @@ const ADMIN: Readonly<Record<string, Permission | null>> = {
   ...bothOf('/admin/accounts/:id', {
     ...{ delete: 'accounts:delete', disable: 'accounts:update', edit: 'accounts:update', enable: 'accounts:update' },
     ...{ reset: 'accounts:reset', 'reset-credentials': 'accounts:reset', unlock: 'accounts:reset' },
+    ...{ restore: 'accounts:delete', 'sessions/:session/end': 'sessions:revoke' },
     ...{ 'give-role': 'accounts:read', 'take-role': 'accounts:read', 'sign-out': 'sessions:revoke' },
   }),
 };

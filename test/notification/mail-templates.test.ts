@@ -26,6 +26,7 @@ const notices: readonly Notice[] = [
   'recovery-code-used',
   'identity-linked',
   'deletion-started',
+  'deletion-undone',
 ];
 const samples: readonly Sample[] = [
   { kind: 'verify-email', model: coded },

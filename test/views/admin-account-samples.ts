@@ -1,6 +1,11 @@
 // A model for each state of the pages about accounts for administrators.
 import { ACCOUNT_STATUSES } from '../../src/account/account.entity.ts';
-import type { AdminAccountActionModel, AdminAccountModel, AdminAccountsModel } from '../../src/http/page-model.ts';
+import type {
+  AdminAccountActionModel,
+  AdminAccountModel,
+  AdminAccountsBulkModel,
+  AdminAccountsModel,
+} from '../../src/http/page-model.ts';
 import { ACCOUNT_ACTIONS } from '../../src/portal/admin/account-actions.ts';
 import type { Sample } from './sample.ts';
 
@@ -52,6 +57,7 @@ const list: AdminAccountsModel = {
     ],
   },
   isDeleted: false,
+  bulkActions: ['disable', 'enable', 'sign-out', 'reset'],
   errors: { fields: {} },
 };
 
@@ -83,6 +89,7 @@ const detail: AdminAccountModel = {
       zoneinfo: 'Europe/London',
       createdAt: '2026-11-20T06:00:00Z',
       lastSignInAt: AT,
+      purgeAt: null,
     },
   },
 };
@@ -99,9 +106,21 @@ const action: AdminAccountActionModel = {
   url: `${URL}/disable`,
   backUrl: URL,
   hasEmail: true,
+  session: null,
   roles: null,
   mostReason: 500,
   form: { reason: '', role: '', name: 'Ada Lovelace', givenName: 'Ada', familyName: '' },
+  errors: { fields: {} },
+};
+
+const bulk: AdminAccountsBulkModel = {
+  stage: 'question',
+  act: 'disable',
+  url: '/admin/accounts/bulk/ticket',
+  backUrl: '/admin/accounts',
+  accounts: list.accounts.map(({ id, url, name }) => ({ id, url, name, refusal: null })),
+  mostReason: 500,
+  reason: '',
   errors: { fields: {} },
 };
 
@@ -122,6 +141,7 @@ export const adminAccountSamples: readonly Sample[] = [
     nextUrl: null,
     create: null,
     isDeleted: true,
+    bulkActions: [],
   }),
   sample('admin-accounts-problems', 'admin-accounts', {
     ...list,
@@ -134,6 +154,22 @@ export const adminAccountSamples: readonly Sample[] = [
       },
     },
   } satisfies AdminAccountsModel),
+  sample('admin-accounts-read-only', 'admin-accounts', { ...list, create: null, bulkActions: [] }),
+  sample('admin-accounts-bulk', 'admin-accounts-bulk', bulk),
+  sample('admin-accounts-bulk-nothing', 'admin-accounts-bulk', {
+    ...bulk,
+    ...{ stage: 'nothing', accounts: [], errors: { summary: 'admin_bulk.none', fields: {} } },
+  }),
+  sample('admin-accounts-bulk-problems', 'admin-accounts-bulk', {
+    ...bulk,
+    errors: { summary: 'form.problem', fields: { reason: 'admin_account.problem.reason' } },
+  }),
+  sample('admin-accounts-bulk-begun', 'admin-accounts-bulk', { ...bulk, stage: 'begun' }),
+  sample('admin-accounts-bulk-done', 'admin-accounts-bulk', {
+    ...bulk,
+    stage: 'done',
+    accounts: bulk.accounts.map((one, index) => ({ ...one, refusal: index === 0 ? null : 'rank' })),
+  }),
   sample('admin-account', 'admin-account', { ...detail, done: 'edit' }),
   sample('admin-account-above', 'admin-account', { ...detail, isAbove: true, actions: [] }),
   sample('admin-account-new', 'admin-account', {
@@ -144,7 +180,7 @@ export const adminAccountSamples: readonly Sample[] = [
     shown: {
       profile: {
         ...{ name: null, givenName: null, familyName: null, username: 'ada', email: null, emailVerified: false },
-        ...{ phoneNumber: null, locale: null, zoneinfo: null, createdAt: AT, lastSignInAt: null },
+        ...{ phoneNumber: null, locale: null, zoneinfo: null, createdAt: AT, lastSignInAt: null, purgeAt: AT },
       },
     },
   } satisfies AdminAccountModel),
@@ -170,11 +206,11 @@ export const adminAccountSamples: readonly Sample[] = [
         {
           ...{ id: 'b0b2a8f4-7f8b-4ac5-8f65-0a8f5f4f1c11', name: null, browser: 'Firefox 141', system: 'Windows 11' },
           ...{ address: '192.0.2.1', methods: ['password', 'totp'], apps: ['Photo Album', 'Wiki'] },
-          ...{ firstSeen: AT, lastSeen: AT },
+          ...{ firstSeen: AT, lastSeen: AT, endUrl: `${URL}/sessions/b0b2a8f4-7f8b-4ac5-8f65-0a8f5f4f1c11/end` },
         },
         {
           ...{ id: 'c0b2a8f4-7f8b-4ac5-8f65-0a8f5f4f1c12', name: 'Phone', browser: null, system: null },
-          ...{ address: null, methods: [], apps: [], firstSeen: AT, lastSeen: AT },
+          ...{ address: null, methods: [], apps: [], firstSeen: AT, lastSeen: AT, endUrl: null },
         },
       ],
     }),
@@ -237,6 +273,8 @@ export const adminAccountSamples: readonly Sample[] = [
       ...action,
       act,
       url: `${URL}/${act}`,
+      session:
+        act === 'end-session' ? { name: null, browser: 'Firefox', system: 'Windows', address: '192.0.2.1' } : null,
       roles: act === 'give-role' || act === 'take-role' ? roles : null,
     } satisfies AdminAccountActionModel),
   ),

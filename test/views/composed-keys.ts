@@ -26,6 +26,7 @@ import type { LeftOut, PreviewStep, PreviewStop } from '../../src/oidc/claim-pre
 import { SCOPES } from '../../src/oidc/provider.ts';
 import { ACTIVITY } from '../../src/portal/activity.ts';
 import { ACCOUNT_ACTIONS } from '../../src/portal/admin/account-actions.ts';
+import { BULK_ACTIONS, REFUSALS } from '../../src/portal/admin/accounts-bulk.ts';
 import type { ApprovalPurpose } from '../../src/telegram/approvals.ts';
 import type { TestedStep, TestProblem } from '../../src/upstream/connection-test.ts';
 
@@ -82,6 +83,8 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
   'admin_overview.series_*': ['sign-ins', 'failures', 'accounts', 'sessions'],
   'admin_overview.step_*': ['https', 'mail', 'administrator', 'passkey', 'client'],
   'admin_account.text.*': ACCOUNT_ACTIONS,
+  'admin_bulk.refusal.*': [...REFUSALS, 'other'],
+  'admin_bulk.text.*': BULK_ACTIONS,
   'admin_accounts.problem.*': [
     ...['invalid-email', 'email-taken', 'invalid-username', 'username-taken', 'reserved-username'],
   ],

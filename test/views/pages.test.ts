@@ -49,6 +49,9 @@ function skeleton(html: string): readonly string[] {
 const HOSTILE = `"><script>alert(1)</script><img src=x onerror='alert(1)'>{{client}}$t(login.title)<%= 1 %>`;
 /** Fields whose words a template compares with its own, and scopes that have a place of their own. */
 const FIXED_FIELDS = new Set([
+  'bulkActions',
+  'refusal',
+  'theme',
   'from',
   'done',
   'activeAt',

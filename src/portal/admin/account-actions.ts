@@ -7,11 +7,13 @@ import type { AccountRow, Accounts } from '../../account/accounts.ts';
 import type { Audit, Cause } from '../../audit/audit.ts';
 import type { Lockout } from '../../credential/lockout.ts';
 import { Conflict, NotFound } from '../../errors.ts';
+import type { Notifications } from '../../notification/notifications.ts';
+import type { AccountDeletions } from '../../oidc/account-deletions.ts';
 import type { SessionsAndGrants } from '../../oidc/sessions-and-grants.ts';
 import type { Database, EntityManager } from '../../storage/database.ts';
 
 export const ACCOUNT_ACTIONS = [
-  ...(['edit', 'disable', 'enable', 'sign-out', 'delete'] as const),
+  ...(['edit', 'disable', 'enable', 'sign-out', 'end-session', 'delete', 'restore'] as const),
   ...(['unlock', 'reset', 'reset-credentials'] as const),
   ...(['give-role', 'take-role'] as const),
 ];
@@ -24,6 +26,8 @@ export interface AccountActionParts {
   readonly audit: Audit;
   readonly lockout: Lockout;
   readonly sessionsAndGrants: SessionsAndGrants;
+  readonly deletions: AccountDeletions;
+  readonly notifications: Notifications;
 }
 
 interface Change {
@@ -32,13 +36,20 @@ interface Change {
   readonly cause: Cause;
   readonly form: {
     readonly role: string;
+    /** The id of one of the account. */
+    readonly session: string;
     readonly name: string | null;
     readonly givenName: string | null;
     readonly familyName: string | null;
   };
   /** Makes the mail for a new password; null where there is no address. */
   readonly mail: ((em: EntityManager, account: AccountRow) => Promise<void>) | null;
+  /** Of mails to who has chosen no language. */
+  readonly locale: string;
 }
+
+/** Milliseconds: later it is news to nobody. */
+const NOTICE_LIFE = 24 * 3600 * 1000;
 
 interface Rule {
   readonly permission: Permission;
@@ -98,6 +109,14 @@ const RULES: Readonly<Record<AccountAction, Rule>> = {
       await sessionsAndGrants.endAll(account, cause, 'administrator');
     },
   },
+  'end-session': {
+    permission: 'sessions:revoke',
+    // It is offered beside each session.
+    isOffered: () => false,
+    async run({ sessionsAndGrants }, { account, cause, form }, guard) {
+      await sessionsAndGrants.endSession(account, form.session, cause, { guard, reason: 'administrator' });
+    },
+  },
   reset: {
     permission: 'accounts:reset',
     isOffered: ({ status, email }) => status === 'active' && email !== null,
@@ -125,6 +144,24 @@ const RULES: Readonly<Record<AccountAction, Rule>> = {
     permission: 'accounts:delete',
     isForOthersOnly: true,
     run: ({ sessionsAndGrants }, { account, cause }, guard) => sessionsAndGrants.delete(account, cause, guard),
+  },
+  restore: {
+    permission: 'accounts:delete',
+    isOffered: ({ status }) => status === 'deleted',
+    run: ({ deletions, notifications }, { account, cause, locale }, guard) =>
+      deletions.restore(account, cause, {
+        guard,
+        async alongside(em) {
+          if (account.email === null) return;
+          await notifications.send(em, {
+            kind: 'notice',
+            ...{ to: account.email, accountId: account.id, zone: account.zoneinfo, locale: account.locale ?? locale },
+            expiresAt: new Date(Date.now() + NOTICE_LIFE),
+            // Where administrators work is no business of anybody's.
+            model: { what: 'deletion-undone', asked: { browser: null, system: null, place: null }, path: '/account/data' },
+          });
+        },
+      }),
   },
   'give-role': {
     // What the role itself needs is asked below.

@@ -45,9 +45,9 @@ type Section = keyof AdminAccountSections;
 const SECTIONS: Readonly<
   Record<Section, { readonly permission: Permission; readonly actions: readonly AccountAction[] }>
 > = {
-  profile: { permission: 'accounts:read', actions: ['edit', 'disable', 'enable', 'delete'] },
+  profile: { permission: 'accounts:read', actions: ['edit', 'disable', 'enable', 'restore', 'delete'] },
   credentials: { permission: 'accounts:read', actions: ['unlock', 'reset', 'reset-credentials'] },
-  sessions: { permission: 'sessions:read', actions: ['sign-out'] },
+  sessions: { permission: 'sessions:read', actions: ['sign-out', 'end-session'] },
   apps: { permission: 'accounts:read', actions: [] },
   events: { permission: 'audit:read', actions: [] },
   roles: { permission: 'accounts:read', actions: [] },
@@ -85,22 +85,30 @@ export function adminAccountRoutes(parts: AdminAccountParts): Router {
   }
   for (const action of ACCOUNT_ACTIONS) {
     router.get(
-      `${HOME}/:id/${action}`,
+      pathOf(':id', action),
       prove(permissionFor(action), async (ctx, who) => {
         const account = await getAccount(ctx, parts);
         await checkReach(parts, who, action, account);
+        if (action === 'end-session' && (await findSession(ctx, parts, account)) === null) {
+          throw new NotFound('There is no such session.', { code: 'session-not-found' });
+        }
         const { role } = ctx.query;
         const form = { ...storedForm(account), role: typeof role === 'string' ? role : '' };
         await showAction(ctx, parts, who, action, account, { form });
       }),
     );
     router.post(
-      `${HOME}/:id/${action}`,
+      pathOf(':id', action),
       body,
       change(permissionFor(action), (ctx, who) => submitAction(ctx, parts, who, action)),
     );
   }
   return router;
+}
+
+/** @param session of what is done to one */
+function pathOf(id: string, action: AccountAction, session = ':session'): string {
+  return action === 'end-session' ? `${HOME}/${id}/sessions/${session}/end` : `${HOME}/${id}/${action}`;
 }
 
 /** @throws NotFound */
@@ -162,13 +170,14 @@ async function read(
   account: AccountRow,
   isAbove: boolean,
 ): Promise<Partial<AdminAccountSections>> {
+  const { permissions } = who.authority;
   switch (section) {
     case 'profile':
       return { profile: await readProfile(parts, account) };
     case 'credentials':
       return { credentials: await readCredentials(parts, account) };
     case 'sessions':
-      return { sessions: await readSessions(parts, account) };
+      return { sessions: await readSessions(parts, account, !isAbove && permissions.has('sessions:revoke')) };
     case 'apps':
       return { apps: await readApps(parts, who, account) };
     case 'events':
@@ -179,12 +188,13 @@ async function read(
 }
 
 async function readProfile(parts: AdminAccountParts, account: AccountRow): Promise<AdminAccountSections['profile']> {
-  const { createdAt, lastSignInAt } = await parts.accounts.getTimes(account.id);
+  const { createdAt, lastSignInAt, purgeAt } = await parts.accounts.getTimes(account.id);
   const { name, givenName, familyName, username, email, emailVerified, phoneNumber, locale, zoneinfo } = account;
   return {
     ...{ name, givenName, familyName, username, email, emailVerified, phoneNumber, locale, zoneinfo },
     createdAt: createdAt.toISOString(),
     lastSignInAt: lastSignInAt?.toISOString() ?? null,
+    purgeAt: purgeAt?.toISOString() ?? null,
   };
 }
 
@@ -211,7 +221,11 @@ async function readCredentials(
   };
 }
 
-async function readSessions(parts: AdminAccountParts, account: AccountRow): Promise<AdminAccountSections['sessions']> {
+async function readSessions(
+  parts: AdminAccountParts,
+  account: AccountRow,
+  canEnd: boolean,
+): Promise<AdminAccountSections['sessions']> {
   const found = await parts.sessionsAndGrants.list(account);
   return Promise.all(
     found.map(async (one) => ({
@@ -221,8 +235,21 @@ async function readSessions(parts: AdminAccountParts, account: AccountRow): Prom
       apps: await Promise.all(one.engine.clients.map(({ clientId }) => clientName(parts, clientId))),
       firstSeen: new Date(one.createdAt).toISOString(),
       lastSeen: new Date(one.lastUsedAt).toISOString(),
+      endUrl: canEnd ? pathOf(account.id, 'end-session', one.id) : null,
     })),
   );
+}
+
+/** The one that the address names; null when it has ended. */
+async function findSession(
+  ctx: RouterContext,
+  parts: AdminAccountParts,
+  account: AccountRow,
+): Promise<AdminAccountActionModel['session']> {
+  const found = (await parts.sessionsAndGrants.list(account)).find(({ id }) => id === ctx.params['session']);
+  if (!found) return null;
+  const address = found.address === 'unknown' ? null : found.address;
+  return { ...deviceOf(found.userAgent), name: found.name, address };
 }
 
 async function readApps(
@@ -324,9 +351,10 @@ async function showAction(
   const model: AdminAccountActionModel = {
     name: nameOf(account),
     act: action,
-    url: `${HOME}/${account.id}/${action}`,
+    url: pathOf(account.id, action, String(ctx.params['session'])),
     backUrl: `${HOME}/${account.id}`,
     hasEmail: account.email !== null,
+    session: action === 'end-session' ? await findSession(ctx, parts, account) : null,
     roles: roles?.map(({ id, name }) => ({ id, name })) ?? null,
     mostReason: MOST_NOTE,
     form: state.form,
@@ -356,12 +384,13 @@ async function submitAction(
       ...{ account, actorId: who.authority.accountId },
       cause: { ...causeOf(ctx, who.authority.accountId), note: form.reason.trim() },
       form: {
-        role: form.role,
+        ...{ role: form.role, session: String(ctx.params['session'] ?? '') },
         ...{ name: orNull(form.name), givenName: orNull(form.givenName), familyName: orNull(form.familyName) },
       },
       mail: isMailed
         ? await draftNewPasswordMail(ctx, parts, account.email, occasion === 'reset' ? 'reset' : 'credentials-reset')
         : null,
+      locale: parts.pages.locale(ctx),
     });
   } catch (error) {
     if (!(error instanceof Conflict) || !PROBLEMS.includes(error.code)) throw error;

@@ -9,6 +9,7 @@ import { formBody, parseForm } from '../../http/form.ts';
 import type { AdminAccountsModel, FormProblems } from '../../http/page-model.ts';
 import type { Database } from '../../storage/database.ts';
 import { causeOf } from '../portal-session.ts';
+import { offeredBulkActions } from './accounts-bulk.ts';
 import { type AdminDoorParts, type Administrator, adminDoors } from './admin-door.ts';
 import { showAdminPage } from './admin-page.ts';
 import { draftNewPasswordMail, type NewPasswordMailParts } from './new-password-mail.ts';
@@ -82,6 +83,7 @@ async function showList(
       ? { ...(failed?.form ?? empty), languages: languages.map(({ tag, name }) => ({ tag, name })) }
       : null,
     isDeleted: ctx.query['deleted'] !== undefined,
+    bulkActions: offeredBulkActions(who.authority.permissions),
     errors: failed?.errors ?? NO_PROBLEMS,
   };
   showAdminPage(ctx, parts, who, 'admin-accounts', model, { status: failed?.status ?? 200 });
