@@ -63,6 +63,12 @@ export const clientMetadataSchema = z.strictObject({
   latchkey_cors_origins: uris.optional(),
   /** Seconds that its access tokens live, where the resource says nothing. */
   latchkey_access_token_ttl: z.int().min(30).max(86_400).optional(),
+  /** Seconds that its ID tokens live; the deployment's life is the most. */
+  latchkey_id_token_ttl: z.int().min(30).max(86_400).optional(),
+  /** Seconds that its refresh tokens live without use; the deployment's idle lives and families are the most. */
+  latchkey_refresh_token_ttl: z.int().min(60).max(31_536_000).optional(),
+  /** Seconds after a sign-in at which it is over for this app: its refresh tokens end, and the next request asks the person again. */
+  latchkey_session_ttl: z.int().min(60).max(31_536_000).optional(),
   /** The least that a sign-in to it has to be, whatever the request asks for; see docs/connecting-an-app.md. */
   latchkey_required_acr: z.enum(['urn:latchkey:aal2', 'urn:latchkey:phr']).optional(),
   /** Ids of the upstreams that its sign-in page shows; all of them without it. */

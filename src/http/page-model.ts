@@ -718,8 +718,6 @@ export interface AdminOrganizationsModel {
   /** Null for who may make none. */
   readonly create: { readonly slug: string; readonly name: string } | null;
   readonly isDeleted: boolean;
-  /** What can be done to several at once; nothing for who may do nothing. */
-  readonly bulkActions: readonly string[];
   readonly errors: FormProblems;
 }
 
@@ -1041,7 +1039,8 @@ export interface AdminClientModel {
     readonly isFirstParty: boolean;
     readonly upstreams: string;
     readonly roleAudience: string;
-    readonly accessTokenTtl: string;
+    /** Seconds, by their field. */
+    readonly lives: Readonly<Record<string, string>>;
     /** One in a line. */
     readonly postLogoutUris: string;
     readonly backchannelLogoutUri: string;
@@ -1079,6 +1078,8 @@ export interface AdminAccountsModel {
     readonly languages: readonly { readonly tag: string; readonly name: string }[];
   } | null;
   readonly isDeleted: boolean;
+  /** What can be done to several at once; nothing for who may do nothing. */
+  readonly bulkActions: readonly string[];
   readonly errors: FormProblems;
 }
 

@@ -5,6 +5,7 @@ import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provide
 import { ACR_LEVELS, type Acr, shownAcr } from '../credential/assurance.ts';
 import { type AcrRequest, reaches, requestedAcr } from './acr.ts';
 import { type OrganizationsOf, organizationPrompt } from './chosen-organization.ts';
+import { appSessionTtl } from './token-life.ts';
 
 const { base, Check, Prompt } = interactionPolicy;
 type Policy = ReturnType<typeof base>;
@@ -48,6 +49,13 @@ export function createInteractionPolicy(parts: InteractionPolicyParts = {}): Pol
     new Check('other_account', 'another account was chosen', (ctx) => {
       const choice = choiceOf(ctx);
       return choice !== undefined && !isLoggedIn(ctx) && choice.accountId !== ctx.oidc.session?.accountId;
+    }),
+  );
+  login?.checks.add(
+    new Check('app_session', 'the sign-in is too old for this app', 'login_required', (ctx) => {
+      const { client, session } = ctx.oidc;
+      const most = client === undefined ? null : appSessionTtl(client);
+      return most !== null && session?.accountId !== undefined && !isLoggedIn(ctx) && session.past(most);
     }),
   );
   // The library's two know no levels: a stronger sign-in than the one asked for would not do.

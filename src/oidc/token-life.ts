@@ -35,9 +35,10 @@ export function lifetimes(ttl: EngineLifetimes): NonNullable<Configuration['ttl'
     ClientCredentials: (_ctx, token, client) => tokenTtl(token, client, ttl.clientCredentials),
     DeviceCode: () => ttl.deviceCode,
     Grant: () => grant,
-    IdToken: () => ttl.idToken,
+    // Its key is published for as long as the deployment's tokens live.
+    IdToken: (_ctx, _token, client) => Math.min(ownLife(client, 'latchkey_id_token_ttl'), ttl.idToken),
     Interaction: () => ttl.interaction,
-    RefreshToken: (ctx, token) => refreshTokenTtl(ctx, token, ttl),
+    RefreshToken: (ctx, token, client) => refreshTokenTtl(ctx, token, client, ttl),
     Session: (_ctx, session) => sessionTtl(session, ttl),
   };
 }
@@ -52,6 +53,18 @@ function tokenTtl(token: object, client: EngineClient, otherwise: number): numbe
   const own = client['latchkey_access_token_ttl'];
   if (typeof own !== 'number') return otherwise;
   return resourceServer?.accessTokenFormat === 'jwt' ? Math.min(own, otherwise) : own;
+}
+
+/** What a client says of itself; without end where it says nothing. */
+function ownLife(client: EngineClient, name: 'latchkey_id_token_ttl' | 'latchkey_refresh_token_ttl'): number {
+  const own = client[name];
+  return typeof own === 'number' ? own : Number.POSITIVE_INFINITY;
+}
+
+/** Seconds after a sign-in at which it is over for this app; null where only the deployment says so. */
+export function appSessionTtl(client: EngineClient): number | null {
+  const own = client['latchkey_session_ttl'];
+  return typeof own === 'number' ? own : null;
 }
 
 /** Requests whose first refresh token belongs to a person who asked to be remembered. */
@@ -69,14 +82,24 @@ interface StoredToken {
   readonly iat?: number;
   readonly exp?: number;
   readonly iiat?: number;
+  readonly authTime?: number;
 }
 
 /**
  * Idle life, but never beyond the family's end. Whether the person asked to be remembered is read from the session at the first token and
- * from the rotated token afterwards: only a remembered family has a life or an age beyond the ordinary ones.
+ * from the rotated token afterwards: only a remembered family has a life or an age beyond the ordinary ones. A client only shortens this, and
+ * one whose tokens live no longer than ordinary ones has ordinary families.
  */
-function refreshTokenTtl(ctx: KoaContextWithOIDC | undefined, token: object, ttl: EngineLifetimes): number {
+function refreshTokenTtl(
+  ctx: KoaContextWithOIDC | undefined,
+  token: object,
+  client: EngineClient,
+  ttl: EngineLifetimes,
+): number {
   const now = Math.floor(Date.now() / 1000);
+  const { authTime } = token as StoredToken;
+  const appSession = appSessionTtl(client);
+  const signInEnd = appSession === null || authTime === undefined ? Number.POSITIVE_INFINITY : authTime + appSession;
   const rotated = ctx?.oidc.entities.RotatedRefreshToken as StoredToken | undefined;
   const startedAt = (token as StoredToken).iiat ?? now;
   const isRemembered = rotated
@@ -84,7 +107,8 @@ function refreshTokenTtl(ctx: KoaContextWithOIDC | undefined, token: object, ttl
     : ctx !== undefined && remembered.has(ctx);
   const idle = isRemembered ? ttl.refreshTokenIdleRemembered : ttl.refreshTokenIdle;
   const family = isRemembered ? ttl.refreshTokenFamilyRemembered : ttl.refreshTokenFamily;
-  return Math.max(1, Math.min(idle, startedAt + family - now));
+  const own = ownLife(client, 'latchkey_refresh_token_ttl');
+  return Math.max(1, Math.min(idle, own, startedAt + family - now, signInEnd - now));
 }
 
 /** A session dies without use and at a fixed age, whichever comes first. */

@@ -2,15 +2,20 @@
 import Router, { type RouterContext } from '@koa/router';
 import { z } from 'zod';
 import { csrfField, formBody, parseForm } from '../http/form.ts';
-import { emailChangeRoutes } from './email-change.ts';
 import { THEMES } from '../http/theme.ts';
+import { emailChangeRoutes } from './email-change.ts';
 import { portalDoors } from './fresh-proof.ts';
 import { phoneRoutes } from './phone.ts';
 import { pictureRoutes } from './picture.ts';
 import { causeOf, type PortalSession } from './portal-session.ts';
 import { PROFILE, type ProfileParts, showProfile, TIME_ZONES, toProfile } from './profile-page.ts';
 
-const FORM = z.strictObject({ name: z.string().max(1000), locale: z.string().max(35), zone: z.string().max(100), theme: z.enum(['', ...THEMES]) });
+const FORM = z.strictObject({
+  name: z.string().max(1000),
+  locale: z.string().max(35),
+  zone: z.string().max(100),
+  theme: z.enum(['', ...THEMES]),
+});
 const LONGEST_NAME = 255;
 
 export function profileRoutes(parts: ProfileParts): Router {
@@ -41,7 +46,13 @@ async function submitProfile(ctx: RouterContext, parts: ProfileParts, session: P
   const theme = form.theme === '' ? null : form.theme;
   if (name.length > LONGEST_NAME) {
     const errors = { summary: 'form.problem', fields: { name: 'register.problem.name' } };
-    await showProfile(ctx, parts, session, { name: form.name, locale: form.locale, zone: form.zone, theme: form.theme, errors }, 422);
+    await showProfile(
+      ctx,
+      parts,
+      session,
+      { name: form.name, locale: form.locale, zone: form.zone, theme: form.theme, errors },
+      422,
+    );
     return;
   }
   await parts.accounts.updateProfile(

@@ -22,6 +22,7 @@ const EMPTY: AccountRow = {
   birthdate: null,
   zoneinfo: null,
   locale: null,
+  theme: null,
   phoneNumber: null,
   phoneNumberVerified: false,
   address: null,

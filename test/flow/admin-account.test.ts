@@ -107,7 +107,7 @@ describeOnEachBackend('one account in the admin portal', (latchkey) => {
         assert.equal(refused.status, 403, `${role} ${action} above: ${refused.describe()}`);
         assert.equal((await browser.get(`${HOME}/${boss.id}/${action}`)).status, 403);
         const untouched = await latchkey().app.accounts.findById(boss.id);
-        const state = { enable: 'disabled', restore: 'deleted' }[String(action)] ?? 'active';
+        const state = action === 'enable' ? 'disabled' : action === 'restore' ? 'deleted' : 'active';
         assert.equal(untouched?.status, state);
         assert.equal(untouched?.name, boss.name);
         assert.deepEqual(await latchkey().app.roles.list(boss.id), [higher.id]);
@@ -252,7 +252,10 @@ describeOnEachBackend('one account in the admin portal', (latchkey) => {
     // Sent again, it is as done as before.
     const again = await browser.submit(page, { reason: REASON });
     assert.equal(again.id, 'admin-account', again.describe());
-    assert.equal((await latchkey().app.history.list({ targetId: target.id, action: 'session.revoke' }, 5)).entries.length, 1);
+    assert.equal(
+      (await latchkey().app.history.list({ targetId: target.id, action: 'session.revoke' }, 5)).entries.length,
+      1,
+    );
 
     const boss = await open(latchkey(), 'super-admin');
     const above = pathOf(boss.account, 'end-session', await sessionOf(latchkey(), boss.account));

@@ -59,7 +59,13 @@ describeOnEachBackend('clients in the admin portal', (latchkey) => {
       post_logout_uris: 'https://grafana.example.com/',
       backchannel_logout_uri: 'https://grafana.example.com/out',
     };
-    const change = { ...logout, required_acr: 'urn:latchkey:aal2', access_token_ttl: '90', first_party: 'on' };
+    const change = {
+      ...logout,
+      required_acr: 'urn:latchkey:aal2',
+      access_token_ttl: '90',
+      session_ttl: '7200',
+      first_party: 'on',
+    };
     const changed = await browser.submit(again, change, { form: at(id) });
     assert.equal(changed.status, 200, changed.describe());
     const { metadata } = await latchkey().app.clients.get(id);
@@ -68,6 +74,18 @@ describeOnEachBackend('clients in the admin portal', (latchkey) => {
     assert.equal(metadata.backchannel_logout_uri, 'https://grafana.example.com/out');
     assert.equal(metadata.latchkey_required_acr, 'urn:latchkey:aal2');
     assert.equal(metadata.latchkey_access_token_ttl, 90);
+    assert.equal(metadata.latchkey_session_ttl, 7200);
+    assert.equal(metadata.latchkey_id_token_ttl, undefined);
+    for (const [name, value] of [
+      ['id_token_ttl', '29'],
+      ['refresh_token_ttl', '59'],
+      ['session_ttl', '1e3'],
+      ['access_token_ttl', '86401'],
+    ] as const) {
+      const refused = await browser.submit(changed, { [name]: value }, { form: at(id) });
+      assert.ok(refused.html.querySelector(`#${name}-problem`), refused.describe());
+    }
+    assert.deepEqual((await latchkey().app.clients.get(id)).metadata, metadata);
     assert.equal(metadata.latchkey_first_party, true);
     const rotated = await browser.submit(changed, { overlap: '86400' }, { form: at(id, '/secret') });
     assert.notEqual(rotated.element('#client-secret').text, secret);
@@ -139,6 +157,7 @@ describeOnEachBackend('clients in the admin portal', (latchkey) => {
       upstreams: '',
       role_audience: '',
       access_token_ttl: '',
+      ...{ id_token_ttl: '', refresh_token_ttl: '', session_ttl: '' },
       post_logout_uris: '',
       backchannel_logout_uri: '',
     });

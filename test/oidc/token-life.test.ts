@@ -46,6 +46,12 @@ describe('an access token', () => {
   });
 });
 
+it('an ID token lives as long as the deployment says, or shorter by its client', () => {
+  assert.equal(of('IdToken', {}), 3600);
+  assert.equal(of('IdToken', {}, { latchkey_id_token_ttl: 60 }), 60);
+  assert.equal(of('IdToken', {}, { latchkey_id_token_ttl: 86_400 }), 3600);
+});
+
 it('a code lives as the deployment says, and for a minute at most under FAPI 2.0', () => {
   const ctx = (profile?: string) => ({ oidc: { isFapi: () => profile } });
   assert.equal(of('AuthorizationCode', {}, {}, ctx()), 120);
@@ -74,6 +80,22 @@ describe('a refresh token', () => {
     assert.equal(of('RefreshToken', { iiat: now() }, {}, rotated(100)), 100);
     assert.equal(of('RefreshToken', { iiat: now() - 970 }, {}, rotated(100)), 30);
     assert.equal(of('RefreshToken', { iiat: now() - 970 }, {}, rotated(30)), 30);
+  });
+
+  it('is shortened by a client and never lengthened, neither its life nor its family', () => {
+    const own = (seconds: number) => ({ latchkey_refresh_token_ttl: seconds });
+    assert.equal(of('RefreshToken', { iiat: now() }, own(60), rotated(100)), 60);
+    assert.equal(of('RefreshToken', { iiat: now() }, own(5000), rotated(100)), 100);
+    assert.equal(of('RefreshToken', { iiat: now() }, own(5000), rotated(200)), 200);
+    assert.equal(of('RefreshToken', { iiat: now() - 970 }, own(60), rotated(60)), 30);
+    assert.equal(of('RefreshToken', { iiat: now() - 1990 }, own(5000), rotated(200)), 10);
+  });
+
+  it('ends with the sign-in where a client says how long that counts', () => {
+    const client = { latchkey_session_ttl: 150 };
+    assert.equal(of('RefreshToken', { iiat: now(), authTime: now() - 100 }, client, rotated(100)), 50);
+    assert.equal(of('RefreshToken', { iiat: now(), authTime: now() }, client, rotated(100)), 100);
+    assert.equal(of('RefreshToken', { iiat: now(), authTime: now() - 500 }, client, rotated(100)), 1);
   });
 
   it('of a remembered sign-in stays remembered when it is rotated, up to the last one', () => {

@@ -1,6 +1,7 @@
 // A model for each state of the pages about clients for administrators.
 import { CLIENT_TEMPLATES } from '../../src/client/client-template.ts';
 import type { AdminClientModel, AdminClientsModel } from '../../src/http/page-model.ts';
+import { LIVES } from '../../src/portal/admin/clients.ts';
 import type { Sample } from './sample.ts';
 
 const list: AdminClientsModel = {
@@ -46,7 +47,7 @@ const detail: AdminClientModel = {
     isFirstParty: false,
     upstreams: '',
     roleAudience: '',
-    accessTokenTtl: '600',
+    lives: { ...Object.fromEntries(LIVES.map((name) => [name, ''])), access_token_ttl: '600' },
     postLogoutUris: 'https://photos.example.com/',
     backchannelLogoutUri: 'https://photos.example.com/logout',
   },
@@ -84,7 +85,11 @@ export const adminClientSamples: readonly Sample[] = [
   }),
   sample('admin-client-problems', 'admin-client', {
     ...detail,
-    form: { ...detail.form, redirectUris: 'https://*.example.com/', accessTokenTtl: 'x' },
+    form: {
+      ...detail.form,
+      redirectUris: 'https://*.example.com/',
+      lives: Object.fromEntries(LIVES.map((name) => [name, 'x'])),
+    },
     errors: {
       summary: 'form.problem',
       fields: {

@@ -27,6 +27,7 @@ import { SCOPES } from '../../src/oidc/provider.ts';
 import { ACTIVITY } from '../../src/portal/activity.ts';
 import { ACCOUNT_ACTIONS } from '../../src/portal/admin/account-actions.ts';
 import { BULK_ACTIONS, REFUSALS } from '../../src/portal/admin/accounts-bulk.ts';
+import { LIVES } from '../../src/portal/admin/clients.ts';
 import type { ApprovalPurpose } from '../../src/telegram/approvals.ts';
 import type { TestedStep, TestProblem } from '../../src/upstream/connection-test.ts';
 
@@ -135,6 +136,9 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
   ],
   'admin_upstreams.step.*': namesOf<TestedStep>({ address: true, keys: true, credentials: true }),
   'admin_upstreams.problem.*': namesOf<TestProblem>({ unreachable: true, setting: true, odd: true }),
+  // The rest of the page's keys are written out.
+  'admin_client.*': LIVES,
+  'admin_client.*_hint': LIVES,
   'admin_client.snippet_*': namesOf<SnippetKind>({
     'openid-client': true,
     settings: true,

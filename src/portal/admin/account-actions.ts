@@ -158,7 +158,11 @@ const RULES: Readonly<Record<AccountAction, Rule>> = {
             ...{ to: account.email, accountId: account.id, zone: account.zoneinfo, locale: account.locale ?? locale },
             expiresAt: new Date(Date.now() + NOTICE_LIFE),
             // Where administrators work is no business of anybody's.
-            model: { what: 'deletion-undone', asked: { browser: null, system: null, place: null }, path: '/account/data' },
+            model: {
+              what: 'deletion-undone',
+              asked: { browser: null, system: null, place: null },
+              path: '/account/data',
+            },
           });
         },
       }),

@@ -384,7 +384,7 @@ async function submitAction(
       ...{ account, actorId: who.authority.accountId },
       cause: { ...causeOf(ctx, who.authority.accountId), note: form.reason.trim() },
       form: {
-        ...{ role: form.role, session: String(ctx.params['session'] ?? '') },
+        ...{ role: form.role, session: ctx.params['session'] ?? '' },
         ...{ name: orNull(form.name), givenName: orNull(form.givenName), familyName: orNull(form.familyName) },
       },
       mail: isMailed

@@ -195,5 +195,15 @@ function modelOf(
   url: string,
   more: Partial<AdminAccountsBulkModel>,
 ): AdminAccountsBulkModel {
-  return { stage, act, url, backUrl: HOME, accounts: [], mostReason: MOST_NOTE, reason: '', errors: NO_PROBLEMS, ...more };
+  return {
+    stage,
+    act,
+    url,
+    backUrl: HOME,
+    accounts: [],
+    mostReason: MOST_NOTE,
+    reason: '',
+    errors: NO_PROBLEMS,
+    ...more,
+  };
 }

@@ -2,6 +2,7 @@
 // deleted. What the settings declare is shown and changes there only. A secret is in the answer to the form that made it and nowhere else.
 import Router, { type RouterContext } from '@koa/router';
 import { z } from 'zod';
+import { clientMetadataSchema } from '../../client/client-metadata.ts';
 import { CLIENT_TEMPLATES, metadataFrom } from '../../client/client-template.ts';
 import { type Clients, needsSecret, type RegisteredClient } from '../../client/clients.ts';
 import { redirectProblem } from '../../client/redirect-lint.ts';
@@ -24,6 +25,8 @@ const CREATE_FORM = z.strictObject({
   name: z.string().max(1000),
   address: z.string().max(4000),
 });
+/** Seconds as typed; nothing for that of the deployment. */
+const LIFE = z.string().max(20);
 const UPDATE_FORM = z.strictObject({
   name: z.string().max(1000),
   redirect_uris: z.string().max(30_000),
@@ -31,10 +34,12 @@ const UPDATE_FORM = z.strictObject({
   first_party: z.literal('on').optional(),
   upstreams: z.string().max(2000),
   role_audience: z.string().max(1000),
-  access_token_ttl: z.string().max(20),
+  ...{ access_token_ttl: LIFE, id_token_ttl: LIFE, refresh_token_ttl: LIFE, session_ttl: LIFE },
   post_logout_uris: z.string().max(30_000),
   backchannel_logout_uri: z.string().max(2100),
 });
+/** In the order of the form; each is a member of the metadata of the same name behind `latchkey_`. */
+export const LIVES = ['access_token_ttl', 'id_token_ttl', 'refresh_token_ttl', 'session_ttl'] as const;
 /** Seconds. */
 const ROTATE_FORM = z.strictObject({ overlap: z.enum(['0', '86400', '604800']) });
 
@@ -163,13 +168,14 @@ async function update(
     .find((one) => one !== null);
   const backchannel = form.backchannel_logout_uri.trim();
   const wrongBack = backchannel === '' ? null : redirectProblem(backchannel, false);
-  const ttl = form.access_token_ttl.trim();
   const fields = {
     ...(form.name.trim() === '' ? { name: 'admin_client.problem.name' } : {}),
     ...(wrong === undefined ? {} : { redirect_uris: `admin_client.redirect.${wrong}` }),
     ...(wrongAfter === undefined ? {} : { post_logout_uris: `admin_client.redirect.${wrongAfter}` }),
     ...(wrongBack === null ? {} : { backchannel_logout_uri: `admin_client.redirect.${wrongBack}` }),
-    ...(/^\d{0,6}$/.test(ttl) ? {} : { access_token_ttl: 'admin_client.problem.ttl' }),
+    ...Object.fromEntries(
+      LIVES.flatMap((life) => (isLife(life, form[life]) ? [] : [[life, 'admin_client.problem.ttl']])),
+    ),
   };
   const again = (errors: FormProblems): void => showOne(ctx, parts, who, client, { form: typed(form), errors });
   if (Object.keys(fields).length > 0) {
@@ -183,6 +189,15 @@ async function update(
     if (!(error instanceof InvalidRequest)) throw error;
     again({ summary: error.message, fields: {} });
   }
+}
+
+/** Whether it is what the metadata take; the bounds are theirs. */
+function isLife(life: (typeof LIVES)[number], text: string): boolean {
+  const number = text.trim();
+  return (
+    number === '' ||
+    (/^\d{1,8}$/.test(number) && clientMetadataSchema.shape[`latchkey_${life}`].safeParse(Number(number)).success)
+  );
 }
 
 /** What is left empty is taken out of the metadata. */
@@ -199,7 +214,9 @@ function changeOf(form: UpdateForm, uris: readonly string[]): Record<string, unk
     latchkey_first_party: form.first_party === 'on' ? true : null,
     latchkey_upstreams: upstreams.length === 0 ? null : upstreams,
     latchkey_role_audience: orNull(form.role_audience),
-    latchkey_access_token_ttl: form.access_token_ttl.trim() === '' ? null : Number(form.access_token_ttl),
+    ...Object.fromEntries(
+      LIVES.map((life) => [`latchkey_${life}`, orNull(form[life]) === null ? null : Number(form[life])]),
+    ),
   };
 }
 
@@ -265,7 +282,7 @@ function stored({ metadata }: RegisteredClient): AdminClientModel['form'] {
     isFirstParty: metadata.latchkey_first_party === true,
     upstreams: (metadata.latchkey_upstreams ?? []).join(' '),
     roleAudience: metadata.latchkey_role_audience ?? '',
-    accessTokenTtl: String(metadata.latchkey_access_token_ttl ?? ''),
+    lives: Object.fromEntries(LIVES.map((name) => [name, String(metadata[`latchkey_${name}`] ?? '')])),
     postLogoutUris: (metadata.post_logout_redirect_uris ?? []).join('\n'),
     backchannelLogoutUri: metadata.backchannel_logout_uri ?? '',
   };
@@ -279,7 +296,7 @@ function typed(form: UpdateForm): AdminClientModel['form'] {
     isFirstParty: form.first_party === 'on',
     upstreams: form.upstreams,
     roleAudience: form.role_audience,
-    accessTokenTtl: form.access_token_ttl,
+    lives: Object.fromEntries(LIVES.map((name) => [name, form[name]])),
     postLogoutUris: form.post_logout_uris,
     backchannelLogoutUri: form.backchannel_logout_uri,
   };
