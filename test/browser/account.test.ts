@@ -1,8 +1,9 @@
-// The pages of the account portal about apps, activity and the own data at a real browser: with and without scripts, light and dark, without
-// barriers, and the story of an account that is closed and taken back.
+// The pages of the account portal about apps, activity and the own data at a real browser: with and without scripts, light and dark, also from right
+// to left, without barriers, and the story of an account that is closed and taken back.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { FREE_ENV, mailsTo, newAddress } from '../flow/mailed/stories.ts';
 import { assertAccessible } from '../support/accessible.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { authorizationRequest } from '../support/relying-party.ts';
@@ -17,7 +18,7 @@ describe('apps, activity and own data in Chromium', { skip: missing }, () => {
   before(async () => {
     assert.ok(launched.browser);
     browser = launched.browser;
-    latchkey = await startLatchkey({ backend: 'embedded', host: 'localhost' });
+    latchkey = await startLatchkey({ backend: 'embedded', host: 'localhost', env: FREE_ENV });
   });
   after(async () => {
     await browser.close();
@@ -33,32 +34,39 @@ describe('apps, activity and own data in Chromium', { skip: missing }, () => {
     }
   }
 
+  async function signIn(page: Page, email: string): Promise<void> {
+    await page.fill('[name=login]', email);
+    await page.fill('[name=password]', TEST_PASSWORD);
+    await page.click('#submit');
+  }
+
   async function assertFits(page: Page): Promise<void> {
     const [wide, seen] = [await page.locator('main').boundingBox(), page.viewportSize()];
     assert.ok((wide?.width ?? Number.POSITIVE_INFINITY) <= (seen?.width ?? 0), `nothing stands out of ${page.url()}`);
   }
 
-  for (const [colorScheme, javaScriptEnabled, width] of [
-    ['light', true, 1280],
-    ['dark', false, 320],
+  for (const [colorScheme, javaScriptEnabled, width, locale] of [
+    ['light', true, 1280, 'en'],
+    ['dark', false, 320, 'ru'],
+    ['dark', true, 320, 'ar'],
   ] as const) {
-    it(`takes an app back, looks at what happened, downloads and leaves (${colorScheme}, ${width})`, async () => {
-      const { email } = await latchkey.createAccount();
+    const how = `${colorScheme}, ${width}, ${locale}, ${javaScriptEnabled ? 'with' : 'without'} scripts`;
+    it(`takes an app back, looks at what happened, downloads, leaves and comes back (${how})`, async () => {
+      const email = newAddress();
+      await latchkey.createAccount({ email });
       const client = await latchkey.createClient({
         client_name: 'Photo Album',
         // The app itself is not there: any page will do.
         redirect_uris: [`${latchkey.issuer}/livez`],
       });
-      await within({ colorScheme, javaScriptEnabled, viewport: { width, height: 800 } }, async (page) => {
+      await within({ colorScheme, javaScriptEnabled, locale, viewport: { width, height: 800 } }, async (page) => {
         // Axe is a script itself.
         const check = async () => {
           if (javaScriptEnabled) await assertAccessible(page);
           await assertFits(page);
         };
         await page.goto(authorizationRequest(latchkey.issuer, client, { scope: 'openid profile email' }).url.href);
-        await page.fill('[name=login]', email ?? '');
-        await page.fill('[name=password]', TEST_PASSWORD);
-        await page.click('#submit');
+        await signIn(page, email);
         await page.waitForSelector('[data-page=consent]');
         await page.click('#submit');
         await page.waitForURL((url) => url.searchParams.has('code'));
@@ -91,11 +99,25 @@ describe('apps, activity and own data in Chromium', { skip: missing }, () => {
         await page.goto(`${latchkey.issuer}/account/delete`);
         await check();
         await page.click('#submit');
-        await page.waitForSelector('.next-steps, main a[href="/"]');
-        assert.match((await page.locator('h1').textContent()) ?? '', /closed/);
+        // Until when it can be taken back.
+        await page.waitForSelector('main dl.facts time');
         await check();
         await page.goto(`${latchkey.issuer}/account/apps`);
         assert.equal(await page.locator('main').getAttribute('data-page'), 'login', 'signed out at once');
+        await signIn(page, email);
+        await page.waitForSelector('#problems');
+        assert.equal(await page.locator('main').getAttribute('data-page'), 'login', 'and nobody comes in');
+
+        const { text = '' } = (await mailsTo(email, 1))[0]?.email ?? {};
+        await page.goto(/^https?:\/\/\S+\/account-restore\/\S+$/m.exec(text)?.[0] ?? '');
+        await page.waitForSelector('[data-page=link-confirm]');
+        await check();
+        await page.click('#submit');
+        await page.waitForSelector('.icon-done');
+        await check();
+        await page.goto(`${latchkey.issuer}/account/apps`);
+        await signIn(page, email);
+        await page.waitForSelector('[data-page=account-apps]');
       });
     });
   }

@@ -44,20 +44,26 @@ describe('sessions and waits in Chromium', { skip: missing }, () => {
     await page.waitForSelector('[data-page=account-sessions]');
   }
 
-  for (const [colorScheme, javaScriptEnabled, width] of [
-    ['light', true, 1280],
-    ['dark', false, 320],
+  for (const [colorScheme, javaScriptEnabled, width, locale] of [
+    ['light', true, 1280, 'en'],
+    ['dark', false, 320, 'en'],
+    ['light', true, 320, 'ar'],
   ] as const) {
-    const how = `${colorScheme}, ${javaScriptEnabled ? 'with' : 'without'} scripts`;
+    const how = `${colorScheme}, ${width} pixels, ${locale}, ${javaScriptEnabled ? 'with' : 'without'} scripts`;
+    const viewport = { width, height: 800 };
 
-    it(`lists two sessions, renames one and ends the other (${how})`, async () => {
+    it(`lists three sessions, renames one, ends another and then all others (${how})`, async () => {
       const { email } = await latchkey.createAccount();
       await within({}, async (elsewhere) => {
         await openList(elsewhere, email ?? '');
-        await within({ colorScheme, javaScriptEnabled, viewport: { width, height: 800 } }, async (page) => {
+        await within({ colorScheme, javaScriptEnabled, locale, viewport }, async (page) => {
           await openList(page, email ?? '');
           assert.equal(await page.locator('[data-session]').count(), 2);
-          assert.match((await page.locator('[data-session]').first().textContent()) ?? '', /This device/);
+          assert.equal(
+            await page.locator('[data-session]').first().locator('h2 .badge').count(),
+            1,
+            'this device first',
+          );
           // Axe is a script itself.
           if (javaScriptEnabled) await assertAccessible(page);
           const [wide, seen] = [await page.locator('main').boundingBox(), page.viewportSize()];
@@ -70,16 +76,31 @@ describe('sessions and waits in Chromium', { skip: missing }, () => {
           await page.locator('[data-session]:not([data-current]) form[action$="/end"] button').click();
           await page.waitForSelector('[data-page=account-sessions]');
           assert.equal(await page.locator('[data-session]').count(), 1);
+          await elsewhere.reload();
+          assert.equal(await elsewhere.locator('main').getAttribute('data-page'), 'login', 'the other one is out');
+          await openList(elsewhere, email ?? '');
+          await within({}, async (third) => {
+            await openList(third, email ?? '');
+            await page.reload();
+            assert.equal(await page.locator('[data-session]').count(), 3);
+            await page.locator('form[action$="/end-others"] button').click();
+            await page.locator('form[action$="/end-others"]').waitFor({ state: 'detached' });
+            assert.equal(await page.locator('[data-session]').count(), 1);
+            for (const other of [elsewhere, third]) {
+              await other.reload();
+              assert.equal(await other.locator('main').getAttribute('data-page'), 'login', 'all others are out');
+            }
+          });
+          await page.reload();
+          assert.equal(await page.locator('[data-current]').count(), 1, 'this one is not');
         });
-        await elsewhere.reload();
-        assert.equal(await elsewhere.locator('main').getAttribute('data-page'), 'login', 'the other one is out');
       });
     });
 
     it(`says how long a locked sign-in has to wait, also after a reload (${how})`, async () => {
       const { email } = await latchkey.createAccount();
       const client = await latchkey.createClient();
-      await within({ colorScheme, javaScriptEnabled, viewport: { width, height: 800 } }, async (page) => {
+      await within({ colorScheme, javaScriptEnabled, locale, viewport }, async (page) => {
         await page.goto(authorizationRequest(latchkey.issuer, client).url.href);
         for (let count = 0; count < 3; count += 1) {
           await page.fill('[name=login]', email ?? '');

@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { migrations } from '../../migrations/list.ts';
 import { freePort } from '../support/free-port.ts';
+import { type Ended, isAccepted, signInDevice, USES, untilRefused } from '../support/other-process.ts';
 import { createTestDatabase, postgresMissing, type TestDatabase } from '../support/postgres.ts';
 import {
   type Environment,
@@ -18,8 +19,11 @@ import {
   temporaryFolder,
   until,
 } from '../support/process.ts';
+import { deleteKeys, newKeyPrefix, redisMissing, TEST_REDIS_URL } from '../support/redis.ts';
+import { TEST_PASSWORD } from '../support/server.ts';
 
 const missing = await postgresMissing();
+const redisGone = await redisMissing();
 
 interface Jwks {
   readonly keys: readonly { readonly kid: string }[];
@@ -113,6 +117,84 @@ describe('two servers on one database', { skip: missing ?? false }, () => {
     }
   });
 });
+
+/** Milliseconds: what requirements A4 and S4 allow a process to learn what happened in another. */
+const A_SECOND = 1000;
+
+for (const stores of ['PostgreSQL', 'PostgreSQL + Redis'] as const) {
+  const hasRedis = stores === 'PostgreSQL + Redis';
+  describe(`what is ended in one of two processes, on ${stores}`, {
+    skip: missing ?? (hasRedis ? redisGone : undefined) ?? false,
+  }, () => {
+    const keyPrefix = newKeyPrefix();
+    let database: TestDatabase;
+    let servers: RunningProcess[] = [];
+    let env: Environment;
+    before(async () => {
+      database = await createTestDatabase();
+      const port = String(await freePort());
+      env = {
+        ...installation(database),
+        ...{ LATCHKEY_ISSUER: `http://localhost:${port}`, LATCHKEY_LIMITS_OFF: 'true' },
+        ...(hasRedis ? { LATCHKEY_REDIS_URL: TEST_REDIS_URL, LATCHKEY_REDIS_KEY_PREFIX: keyPrefix } : {}),
+        ...(hasRedis ? { LATCHKEY_REDIS_ALLOW_VOLATILE: 'true' } : {}),
+      };
+      servers = await Promise.all([startLatchkey({ ...env, LATCHKEY_PORT: port }), startLatchkey(env)]);
+    });
+    after(async () => {
+      await Promise.all(servers.map((server) => server.kill()));
+      await database.drop();
+      if (hasRedis) await deleteKeys(keyPrefix);
+    });
+
+    async function signInTwice() {
+      const email = `person-${servers.length}-${Date.now()}@example.com`;
+      const create = ['account', 'create', '--email', email, '--password-stdin', '--verified'];
+      await runForJson(create, { env, input: TEST_PASSWORD });
+      const redirectUri = 'https://app.example.com/callback';
+      const metadata = { redirect_uris: [redirectUri], grant_types: ['authorization_code', 'refresh_token'] };
+      const { client_id: clientId, client_secret: clientSecret } = await runForJson<Record<string, string>>(
+        ['client', 'create', '--file', '-'],
+        { env, input: JSON.stringify(metadata) },
+      );
+      const [first, second] = servers.map(({ port }) => ({ issuer: `http://localhost:${port}` }));
+      assert.ok(first && second && clientId);
+      const client = { clientId, clientSecret, redirectUri, metadata };
+      const account = { email, username: null };
+      const [here, there] = [await signInDevice(first, client, account), await signInDevice(first, client, account)];
+      // Whatever the other process remembers of them, it remembers now.
+      for (const use of USES) assert.ok(await isAccepted(second, there, use), `${use} before the end`);
+      return { email, second, here, there };
+    }
+
+    async function assertOver({ second, there }: Awaited<ReturnType<typeof signInTwice>>): Promise<void> {
+      const ended = await Promise.all(
+        USES.map(async (use): Promise<[string, Ended]> => [use, await untilRefused(second, there, use)]),
+      );
+      for (const [use, { grantedUntil }] of ended) {
+        // By when it was asked, not by when it was answered: a slow machine makes no right wrong.
+        assert.ok(grantedUntil === null || grantedUntil <= A_SECOND, `${use} was granted after ${grantedUntil} ms`);
+      }
+    }
+
+    it('a session: in the other its tokens and its portal are refused within a second', async () => {
+      const signedIn = await signInTwice();
+      const { second, here, there } = signedIn;
+      const page = await here.browser.get('/account/sessions');
+      const form = `form[action="/account/sessions/${there.sessionId}/end"]`;
+      assert.equal((await here.browser.submitOnce(page, {}, { form })).status, 303);
+      await assertOver(signedIn);
+      for (const use of USES) assert.ok(await isAccepted(second, here, use), `${use} of a session that goes on`);
+    });
+
+    it('an account that is disabled on the command line: refused by both within a second', async () => {
+      const signedIn = await signInTwice();
+      await runForJson(['account', 'disable', signedIn.email], { env });
+      await assertOver(signedIn);
+      await assertOver({ ...signedIn, there: signedIn.here });
+    });
+  });
+}
 
 describe('a rolling restart behind a proxy', { skip: missing ?? false }, () => {
   let database: TestDatabase;
