@@ -646,6 +646,8 @@ export interface TelegramWaitModel {
   readonly minutes: number;
   /** Posted to begin again. */
   readonly againAction: string;
+  /** The box "trust this browser" beside it; null when it is not offered. */
+  readonly trust: { readonly days: number; readonly isTicked: boolean } | null;
   readonly otherWayUrl: string;
 }
 

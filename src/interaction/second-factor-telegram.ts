@@ -25,9 +25,11 @@ import {
   type SecondFactorParts,
   showSecondFactor,
   subjectOf,
+  trustDaysOf,
 } from './second-factor.ts';
+import { trustBrowser } from './trusted-browser.ts';
 
-const FORM = z.strictObject({ decision: z.literal('skip').optional() });
+const FORM = z.strictObject({ decision: z.literal('skip').optional(), trust: z.literal('on').optional() });
 const EMPTY_FORM = z.strictObject({});
 
 /** "Ask me in Telegram", and again after a no or too long a time. */
@@ -52,7 +54,10 @@ export async function submitFactorQuestion(
   const attempt = await attemptMethod(ctx, parts, interaction, token, half, 'telegram');
   if (attempt === null) return;
   const client = interaction.client?.name ?? null;
-  const begun = await askInBot(ctx, parts, askedFor(interaction, token, half), client, enrolled.telegramId);
+  // It stays with the question, which says so in the bot: whoever answers agrees to it as well.
+  const trustDays = form.trust === 'on' ? trustDaysOf(parts, half.owed) : null;
+  const chat = { telegramId: enrolled.telegramId, trustDays };
+  const begun = await askInBot(ctx, parts, askedFor(interaction, token, half), client, chat);
   if (begun?.isSent === true) {
     ctx.status = 303;
     ctx.redirect(`${pathOf(interaction, token)}/${begun.id}`);
@@ -82,6 +87,7 @@ export async function showFactorApproval(
   const { client, uiLocales } = interaction;
   showWait(ctx, parts, approval, {
     ...{ client, uiLocales, againAction: path, otherWayUrl: path.replace(/\/telegram$/, '') },
+    trustDays: trustDaysOf(parts, half.owed),
     ...{ accountLocale: half.account.locale, account: accountView(half.account) },
   });
 }
@@ -133,6 +139,9 @@ export async function submitFactorApproval(
     return;
   }
   await parts.lockout.succeedFactor(subjectOf(ctx, parts, half));
+  if (approver.trustDays !== null && trustDaysOf(parts, half.owed) !== null) {
+    await trustBrowser(ctx, parts, half.account);
+  }
   await goOn(ctx, parts, interaction, token, half, { method: 'telegram' });
 }
 

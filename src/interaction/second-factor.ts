@@ -62,6 +62,7 @@ export async function showSecondFactor(
   const method = problem?.method ?? methodOf(ctx, parts, half.owed);
   const others = methodsOf(parts, half.owed).filter((one) => one !== method);
   const { account } = half;
+  const bot = method === 'telegram' ? botOf(parts) : null;
   const path = `/interaction/${interaction.uid}/second-factor/${token}`;
   const urlOf = (one: Method): string => `${path}?method=${one}`;
   const model: SecondFactorModel = {
@@ -71,11 +72,8 @@ export async function showSecondFactor(
     entry: method === 'totp' ? `${parts.totpIssuer} · ${maskTyped(account.email ?? '') ?? '•••'}` : null,
     others: others.map((one) => ({ method: one, url: urlOf(one) })),
     optionsUrl: method === 'passkey' ? `${path}/options` : null,
-    bot: method === 'telegram' ? botOf(parts) : null,
-    trustDays:
-      method !== 'telegram' && isTrustOffered(parts, half.owed)
-        ? Math.max(1, Math.round(parts.trustedDevices.ttl / DAY))
-        : null,
+    bot,
+    trustDays: method === 'telegram' && bot === null ? null : trustDaysOf(parts, half.owed),
     isOptional: half.owed.isOptional,
     switchAction: `/interaction/${interaction.uid}/switch`,
     ...(problem?.retryAfter === undefined ? {} : { retryAfter: problem.retryAfter }),
@@ -135,7 +133,7 @@ export async function submitSecondFactor(
     return;
   }
   await attempt.succeed();
-  if (form.trust === 'on' && isTrustOffered(parts, owed)) await trustBrowser(ctx, parts, account);
+  if (form.trust === 'on' && trustDaysOf(parts, owed) !== null) await trustBrowser(ctx, parts, account);
   await goOn(ctx, parts, interaction, token, half, proof);
 }
 
@@ -259,8 +257,10 @@ export function purposeOf({ proven }: Half): 'second-factor' | 'step-up' {
   return proven.before === null ? 'second-factor' : 'step-up';
 }
 
-function isTrustOffered(parts: SecondFactorParts, owed: OwedFactor): boolean {
-  return parts.trustedDevices.isOffered && owed.mayBeTrusted && !owed.isOptional;
+/** Days for which "trust this browser" would hold; null where it is not offered. */
+export function trustDaysOf({ trustedDevices }: SecondFactorParts, owed: OwedFactor): number | null {
+  const isOffered = trustedDevices.isOffered && owed.mayBeTrusted && !owed.isOptional;
+  return isOffered ? Math.max(1, Math.round(trustedDevices.ttl / DAY)) : null;
 }
 
 function toInteraction(ctx: Context, { uid }: Interaction): void {

@@ -32,7 +32,7 @@ const NETWORK_BUDGET = { limit: 20, window: 900 };
 /**
  * A question for the bot.
  * @param client whose name the bot says, or null for our own
- * @param telegramId whom the question goes to, in a chat that we know; without it the page shows a link
+ * @param chat whom the question goes to, in a chat that we know; without it the page shows a link
  * @returns null where there is no bot; `isSent` is false when nobody can be reached there
  */
 export async function askInBot(
@@ -40,16 +40,16 @@ export async function askInBot(
   { bot, budgets, naming }: ApprovalPageParts,
   asked: ApprovalFor,
   client: string | null,
-  telegramId?: string,
+  chat?: { readonly telegramId: string; readonly trustDays: number | null },
 ): Promise<(PendingApproval & { readonly isSent: boolean }) | null> {
   if (bot === null) return null;
   const network = clientNetwork(ctx);
   // What goes to a chat is counted as a try of its account, and an office is not locked out by how many work there.
-  const spending = telegramId ? null : await budgets.spendNetwork('telegram-approval', network, NETWORK_BUDGET);
+  const spending = chat ? null : await budgets.spendNetwork('telegram-approval', network, NETWORK_BUDGET);
   if (spending?.isAllowed === false) throw new TooManyRequests(spending.retryAfter);
-  const question = { ...asked, client, network, ...asker(ctx) };
-  const begun = await bot.approvals.begin(question, ensureBrowserId(ctx, naming), telegramId);
-  return { ...begun, isSent: telegramId === undefined || (await soon(bot.telegram.ask(begun.asked, telegramId))) };
+  const question = { ...asked, client, network, ...asker(ctx), trustDays: chat?.trustDays ?? null };
+  const begun = await bot.approvals.begin(question, ensureBrowserId(ctx, naming), chat?.telegramId);
+  return { ...begun, isSent: chat === undefined || (await soon(bot.telegram.ask(begun.asked, chat.telegramId))) };
 }
 
 /** Telegram may be slow: then the page waits for it, not the request. */
@@ -75,6 +75,8 @@ export async function findAsked(
 }
 
 interface WaitPage extends Pick<TelegramWaitModel, 'client' | 'againAction' | 'otherWayUrl'> {
+  /** Of the box beside the button that asks once more; it is ticked where it was. */
+  readonly trustDays?: number | null;
   readonly uiLocales?: string | undefined;
   readonly accountLocale?: string | null;
   readonly account?: { readonly name: string; readonly email: string | null };
@@ -82,12 +84,13 @@ interface WaitPage extends Pick<TelegramWaitModel, 'client' | 'againAction' | 'o
 }
 
 export function showWait(ctx: Context, parts: ApprovalPageParts, approval: PendingApproval, page: WaitPage): void {
-  const { client, againAction, otherWayUrl, ...options } = page;
+  const { client, againAction, otherWayUrl, trustDays = null, ...options } = page;
   const username = parts.bot?.telegram.username ?? null;
   const { handle } = approval;
   const url = username === null ? null : `https://t.me/${username}${handle === null ? '' : `?start=${handle}`}`;
   const model: TelegramWaitModel = {
     ...{ client, againAction, otherWayUrl },
+    trust: trustDays === null ? null : { days: trustDays, isTicked: approval.trustDays !== null },
     action: ctx.path,
     purpose: approval.purpose,
     state: approval.state,

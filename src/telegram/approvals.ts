@@ -37,6 +37,8 @@ export interface ApprovalQuestion extends ApprovalFor {
   readonly system: string | null;
   readonly network: string;
   readonly place: string | null;
+  /** Days for which a yes lets this browser in without another question, where its person asked for that. */
+  readonly trustDays?: number | null;
 }
 
 interface Sealed {
@@ -71,12 +73,16 @@ export interface PendingApproval extends ApprovalFor {
   readonly handle: string | null;
   readonly number: string;
   readonly expiresAt: Date;
+  /** As it was asked. */
+  readonly trustDays: number | null;
 }
 
 export interface Approver {
   readonly telegramId: string;
   /** What Telegram said of who pressed Start; null where the question went to a chat that we know. */
   readonly person: TelegramPerson | null;
+  /** As it was asked, and told to whoever approved. */
+  readonly trustDays: number | null;
 }
 
 /** For the bot. */
@@ -161,9 +167,9 @@ export class Approvals {
       ],
       ...[state, telegramId ?? null, number],
     ]);
-    const { purpose, context } = question;
+    const { purpose, context, trustDays = null } = question;
     return {
-      ...{ id, state, handle, number, purpose, context },
+      ...{ id, state, handle, number, purpose, context, trustDays },
       expiresAt: new Date(rows[0]?.expiresAt ?? askedAt),
       asked: { id, question, choices, askedAt },
     };
@@ -182,7 +188,7 @@ export class Approvals {
       state: isWaiting && row.isOver ? 'expired' : row.state,
       handle,
       number,
-      ...{ purpose: question.purpose, context: question.context },
+      ...{ purpose: question.purpose, context: question.context, trustDays: question.trustDays ?? null },
       expiresAt: new Date(row.expiresAt),
     };
   }
@@ -224,7 +230,8 @@ export class Approvals {
     if (!row?.telegramId) return null;
     const { telegramId, person } = row;
     const opened = person === null ? null : this.#seal.openText(personSealedAs(telegramId), person);
-    return { telegramId, person: opened === null ? null : (JSON.parse(opened) as TelegramPerson) };
+    const { trustDays } = found;
+    return { telegramId, person: opened === null ? null : (JSON.parse(opened) as TelegramPerson), trustDays };
   }
 
   async sweep(): Promise<void> {

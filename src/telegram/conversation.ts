@@ -133,6 +133,7 @@ export function questionText(
     t('bot.ask.browser', { browser: browserText(t, question) }),
     t('bot.ask.network', { network: question.network, place: question.place ?? unknown }),
     t('bot.ask.time', { time: minuteOf(asked.askedAt) }),
+    ...(question.trustDays ? ['', t('bot.ask.trust', { count: question.trustDays })] : []),
     '',
     t('bot.ask.choose'),
   ];

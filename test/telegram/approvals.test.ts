@@ -48,7 +48,7 @@ describeOnEachDatabase('an approval in the bot', (database) => {
     assert.ok(question?.choices.includes(number));
     assert.equal(await approvals.take(id, browser, QUESTION), null, 'pressing Start signs nobody in');
     assert.equal((await approvals.decide(id, person.id, number))?.isApproved, true);
-    assert.deepEqual(await approvals.take(id, browser, QUESTION), { telegramId: person.id, person });
+    assert.deepEqual(await approvals.take(id, browser, QUESTION), { telegramId: person.id, person, trustDays: null });
   });
 
   it('offers the number at every place among the three', async () => {
@@ -148,14 +148,14 @@ describeOnEachDatabase('an approval in the bot', (database) => {
     const approvals = new Approvals({ sql: database().sql, seal });
     const browser = randomToken();
     const [linked, other] = [somebody(), somebody()];
-    const begun = await approvals.begin({ ...QUESTION, purpose: 'second-factor' }, browser, linked.id);
+    const begun = await approvals.begin({ ...QUESTION, purpose: 'second-factor', trustDays: 30 }, browser, linked.id);
     assert.equal(begun.handle, null);
     assert.equal((await approvals.find(begun.id, browser))?.handle, null);
     assert.equal(await approvals.decide(begun.id, other.id, begun.number), null);
     assert.equal((await approvals.decide(begun.id, linked.id, begun.number))?.isApproved, true);
     assert.equal(await approvals.take(begun.id, browser, QUESTION), null, 'not what it was asked for');
     const taken = await approvals.take(begun.id, browser, { ...QUESTION, purpose: 'second-factor' });
-    assert.deepEqual(taken, { telegramId: linked.id, person: null });
+    assert.deepEqual(taken, { telegramId: linked.id, person: null, trustDays: 30 });
   });
 
   it('leaves neither handle, browser nor names in clear in the database', async () => {

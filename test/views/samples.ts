@@ -501,7 +501,7 @@ export const samples: readonly Sample[] = [
     isSignedIn: true,
     model: {
       ...secondFactor,
-      ...{ method: 'telegram', entry: null, trustDays: null },
+      ...{ method: 'telegram', entry: null },
       action: '/interaction/abc/second-factor/def/telegram',
       bot: { url: 'https://t.me/latchkey_test_bot', name: '@latchkey_test_bot' },
       errors: { summary: 'second_factor.problem.telegram', fields: {} },

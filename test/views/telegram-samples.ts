@@ -18,6 +18,7 @@ const wait: TelegramWaitModel = {
   minutes: 5,
   againAction: '/interaction/abc/telegram',
   otherWayUrl: '/interaction/abc',
+  trust: null,
 };
 
 const miniApp: TelegramMiniAppModel = {
@@ -94,6 +95,14 @@ export const telegramSamples: readonly Sample[] = [
     page: 'telegram-wait',
     model: { ...wait, purpose: 'second-factor', state: 'claimed', isInChat: true } satisfies TelegramWaitModel,
   },
+  ...(['denied', 'expired'] as const).map((state) => ({
+    name: `telegram-wait-trust-${state}`,
+    page: 'telegram-wait',
+    model: {
+      ...wait,
+      ...{ purpose: 'second-factor', state, isInChat: true, trust: { days: 30, isTicked: state === 'expired' } },
+    } satisfies TelegramWaitModel,
+  })),
   { name: 'telegram-mini-app', page: 'telegram-mini-app', model: miniApp },
   { name: 'telegram-mini-app-own', page: 'telegram-mini-app', model: confirm },
   {

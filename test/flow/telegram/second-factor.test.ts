@@ -9,7 +9,7 @@ import type { Browser, Page } from '../../support/browser-client.ts';
 import { shortCodes, together } from '../../support/credentials.ts';
 import { eventually } from '../../support/eventually.ts';
 import { linkTelegram, messagesTo, newPhone, nextCode, openPhone, shareContact } from '../../support/phone-stage.ts';
-import { answerPrompts, isSignedIn, type Parameters, signIn } from '../../support/relying-party.ts';
+import { answerPrompts, isSignedIn, signIn } from '../../support/relying-party.ts';
 import { describeOnEachBackend, type Latchkey, TEST_PASSWORD } from '../../support/server.ts';
 import type { SentMessage, TestTelegramPerson } from '../../support/telegram-api.ts';
 import { answerInBot, askBot, newTelegramPerson, openWithBot, setTelegramStage } from '../../support/telegram-stage.ts';
@@ -25,65 +25,16 @@ import {
   PHR,
   reasonsOf,
 } from '../factors/stories.ts';
+import { askFactor, csrfOf, enrolInBot, halfWay, numberOf, pressIn } from './stories.ts';
 
 const { api, env } = await setTelegramStage();
 const SECURITY = '/account/security';
 const FREE = { env: { ...env, LATCHKEY_NETWORK_FAILURES: '10000' } };
 
-const csrfOf = (page: Page): string => page.element('input[name=csrf]').getAttribute('value') ?? '';
-const numberOf = (page: Page): string => page.element('[data-number]').text;
-
-async function enrol(latchkey: Latchkey, account: AccountRow, user: TestTelegramPerson): Promise<void> {
-  await linkTelegram(latchkey, account, user);
-  // Somebody who talked to the bot before.
-  const seen = api.messages.filter((one) => one.chatId === user.id).length;
-  api.write(user, '/start');
-  await api.nextMessage(user, seen);
-  const key = { upstream: 'telegram', issuer: TELEGRAM_ISSUER, subject: String(user.id) };
-  const outcome = await latchkey.app.factors.enrolTelegram(account.id, String(user.id), (em) =>
-    latchkey.app.identities.findId(em, account.id, key),
-  );
-  assert.equal(outcome, 'enrolled');
-}
-
-interface HalfWay {
-  readonly page: Page;
-  readonly finish: (page: Page) => ReturnType<typeof landed>;
-}
-
-/** The password is right. */
-async function halfWay(
-  latchkey: Latchkey,
-  browser: Browser,
-  account: AccountRow,
-  params: Parameters = {},
-): Promise<HalfWay> {
-  const client = await latchkey.createClient();
-  const { page, verifier } = await ask(latchkey, browser, client, params);
-  const next = await browser.submit(page, { login: account.email ?? '', password: TEST_PASSWORD });
-  assert.equal(next.id, 'second-factor', next.describe());
-  return { page: next, finish: (end) => landed(latchkey, browser, client, end, verifier) };
-}
-
-/** Presses "Ask me in Telegram". @returns the page that waits, and what the bot asks */
-async function question(browser: Browser, page: Page, user: TestTelegramPerson) {
-  const seen = api.messages.filter((one) => one.chatId === user.id).length;
-  // The bot's name comes a moment after the start.
-  const ready = await eventually(async () => {
-    const found = await browser.get(page.url);
-    if (!found.html.querySelector('#submit')) throw new Error(`no bot: ${found.describe()}`);
-    return found;
-  });
-  const wait = await browser.submit(ready);
-  assert.equal(wait.id, 'telegram-wait', wait.describe());
-  return { wait, message: await api.nextMessage(user, seen) };
-}
-
-async function press(user: TestTelegramPerson, message: SentMessage, button: string): Promise<void> {
-  const asked = message.text;
-  api.press(user, message, button);
-  await eventually(() => assert.notEqual(message.text, asked));
-}
+const enrol = (latchkey: Latchkey, account: AccountRow, user: TestTelegramPerson) =>
+  enrolInBot(api, latchkey, account, user);
+const question = (browser: Browser, page: Page, user: TestTelegramPerson) => askFactor(api, browser, page, user);
+const press = (user: TestTelegramPerson, message: SentMessage, button: string) => pressIn(api, user, message, button);
 
 describeOnEachBackend(
   'an approval in the bot',
