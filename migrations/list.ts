@@ -31,6 +31,7 @@ import { Brand } from './20261121000192-brand.ts';
 import { OrganizationsAndMembers } from './20261121000200-organizations.ts';
 import { UpstreamUses } from './20261121000210-upstream-uses.ts';
 import { Upstreams } from './20261121000320-upstreams.ts';
+import { OrganizationInvitations } from './20261121000330-organization-invitations.ts';
 import { AccountTheme } from './20261121000340-account-theme.ts';
 
 export const migrations = [
@@ -66,5 +67,6 @@ export const migrations = [
   { name: '20261121000200-organizations', class: OrganizationsAndMembers },
   { name: '20261121000210-upstream-uses', class: UpstreamUses },
   { name: '20261121000320-upstreams', class: Upstreams },
+  { name: '20261121000330-organization-invitations', class: OrganizationInvitations },
   { name: '20261121000340-account-theme', class: AccountTheme },
 ];

@@ -106,6 +106,7 @@ import { adminBrandRoutes } from './portal/admin/brand.ts';
 import { adminClaimsRoutes } from './portal/admin/claims.ts';
 import { adminClientsRoutes } from './portal/admin/clients.ts';
 import { adminInvitationsRoutes } from './portal/admin/invitations.ts';
+import { organizationInvitationsRoutes } from './portal/admin/organization-invitations.ts';
 import { adminOrganizationsRoutes } from './portal/admin/organizations.ts';
 import { adminOverviewRoutes } from './portal/admin/overview.ts';
 import { adminRolesRoutes } from './portal/admin/roles.ts';
@@ -117,6 +118,7 @@ import { emailUndoRoutes } from './portal/email-undo.ts';
 import { homeRoutes } from './portal/home.ts';
 import { identitiesRoutes } from './portal/identities.ts';
 import { invitationRoutes } from './portal/invitation.ts';
+import { membershipRoutes } from './portal/membership.ts';
 import { ownDataRoutes } from './portal/own-data.ts';
 import { PORTAL_CLIENT_ID, PortalSessions, portalClient } from './portal/portal-session.ts';
 import { profileRoutes } from './portal/profile.ts';
@@ -718,6 +720,9 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       adminAuditRoutes({ ...securityParts, roles, history }),
       adminInvitationsRoutes({ ...securityParts, roles, invitations, languages: locales.available }),
       adminOrganizationsRoutes({ ...securityParts, roles, organizations }),
+      organizationInvitationsRoutes({
+        ...{ ...securityParts, roles, organizations, invitations, languages: locales.available },
+      }),
       adminRolesRoutes({ ...securityParts, roles }),
       adminUpstreamRoutes({ ...securityParts, roles, upstreams, keptUpstreams, issuer }),
       adminUpstreamsRoutes({
@@ -725,6 +730,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
         ...{ fetch: guardedFetch, issuer },
       }),
       adminClaimsRoutes({ ...securityParts, roles, clients, claimPreviews, resources: settings.resources }),
+      membershipRoutes({ ...profileParts, organizations, invitations, heldInvitations }),
       sessionsRoutes({ sessions, browserSessions, sessionsAndGrants, clients, pages, csrf }),
       ownDataRoutes({ ...profileParts, personalData, deletions }),
       activityRoutes({ sessions, history, clients, oneTime, budgets, pages, csrf }),

@@ -26,8 +26,9 @@ export class HeldInvitations {
     this.#naming = parts.naming;
   }
 
-  hold(ctx: Context, token: string): void {
-    this.#write(ctx, { token, isNew: true });
+  /** @param isNew whether the next sign-in page leads to the form for a new account by itself */
+  hold(ctx: Context, token: string, isNew = true): void {
+    this.#write(ctx, { token, isNew });
   }
 
   /** Whether there may be one; `find` knows. */

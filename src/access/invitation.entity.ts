@@ -9,6 +9,8 @@ const InvitationSchema = defineEntity({
     /** What the account gets. */
     roles: p.json<readonly string[]>(),
     organizationId: p.string().nullable(),
+    /** Inside of the organization; null stands for a member. */
+    organizationRole: p.string().nullable(),
     locale: p.string(),
     tokenHash: p.string().unique(),
     /** The account that invited; null for the command line, and when that account is gone. */

@@ -9,7 +9,7 @@ import type { Notifications } from '../notification/notifications.ts';
 import { type Database, type EntityManager, isUniqueViolation } from '../storage/database.ts';
 import { requirePermission, requireRoleRank } from './authority.ts';
 import { Invitation } from './invitation.entity.ts';
-import type { Organizations } from './organizations.ts';
+import type { MemberRole, Organizations } from './organizations.ts';
 import { withInherited } from './permission.ts';
 import type { Roles } from './roles.ts';
 
@@ -20,14 +20,16 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** Neither used nor taken back nor too old. */
 const IS_OPEN = 'used_at is null and revoked_at is null and expires_at > now()';
+const GRANT = `roles, organization_id as "organizationId", organization_role as "organizationRole", inviter_id as "inviterId",
+  by_account as "byAccount"`;
 const FIND = {
   name: 'invitation_find',
-  text: `select id, email, inviter_id as "inviterId", by_account as "byAccount", roles, organization_id as "organizationId"
-    from invitation
-    where token_hash = $1 and ${IS_OPEN}`,
+  text: `select id, email, ${GRANT} from invitation where token_hash = $1 and ${IS_OPEN}`,
 };
 const TAKE = `update invitation set used_at = now(), account_id = ? where id = ? and ${IS_OPEN}
-  returning email, roles, organization_id as "organizationId", inviter_id as "inviterId", by_account as "byAccount"`;
+  returning email, ${GRANT}`;
+const MEMBER_OF = `select 1 as one from membership m join account a on a.id = m.account_id
+  where m.organization_id = ? and lower(a.email) = lower(?)`;
 
 /** Who invites. The machine's owner may invite to everything. */
 export type Inviter = { readonly kind: 'cli' } | { readonly kind: 'account'; readonly id: string };
@@ -37,6 +39,8 @@ export interface NewInvitation {
   readonly email: string;
   readonly roles: readonly string[];
   readonly organizationId?: string | undefined;
+  /** Inside of the organization; a member when nothing is said. */
+  readonly organizationRole?: MemberRole | undefined;
   /** Language of the mail. */
   readonly locale: string;
   /** What the mail says who invites. */
@@ -47,11 +51,14 @@ export interface NewInvitation {
 export interface OpenInvitation {
   readonly id: string;
   readonly email: string;
+  /** What it leads into; null for an account alone. */
+  readonly organization: { readonly id: string; readonly name: string; readonly role: MemberRole } | null;
 }
 
 interface Grant {
   readonly roles: readonly string[];
   readonly organizationId: string | null;
+  readonly organizationRole: MemberRole | null;
   readonly inviterId: string | null;
   readonly byAccount: boolean;
 }
@@ -84,22 +91,20 @@ export class Invitations {
   }
 
   /**
-   * Writes an invitation and its mail. An open one for the same address ends.
-   * @throws Forbidden, InvalidRequest `unknown-role`, Conflict `email-taken` for an address that has an account, or when two invite it at once
+   * Writes an invitation and its mail. An open one for the same address ends. Into an organization an address is invited whether it has an account
+   * or not, and nobody is told which.
+   * @throws Forbidden, InvalidRequest `unknown-role`, Conflict `email-taken` for an account alone, `already-member` or when two invite it at once
    */
   async create(input: NewInvitation, inviter: Inviter, cause: Cause): Promise<Invitation> {
-    const { organizationId = null } = input;
-    await this.#checkMayInvite(inviter, { roles: input.roles, organizationId });
+    const { organizationId = null, organizationRole = null } = input;
+    await this.#checkMayInvite(inviter, { roles: input.roles, organizationId, organizationRole });
     const token = randomToken();
     const expiresAt = this.#newExpiry();
     const now = new Date();
     const { email, locale } = input;
     try {
       return await this.#database.transaction(async (em) => {
-        const owners = await em.execute<object[]>('select 1 as one from account where lower(email) = lower(?)', [
-          email,
-        ]);
-        if (owners.length > 0) throw new Conflict('There is an account with this address.', { code: 'email-taken' });
+        await checkAddress(em, email, organizationId);
         await em.execute(
           `update invitation set revoked_at = now() where id in (select id from invitation
             where lower(email) = lower(?) and organization_id is not distinct from ?::text
@@ -107,8 +112,8 @@ export class Invitations {
           [email, organizationId],
         );
         const invitation = em.create(Invitation, {
-          ...{ id: randomUUID(), email, locale, organizationId, roles: [...new Set(input.roles)], expiresAt },
-          ...{ tokenHash: hashToken(KIND, token), byAccount: inviter.kind === 'account' },
+          ...{ id: randomUUID(), email, locale, organizationId, organizationRole, roles: [...new Set(input.roles)] },
+          ...{ tokenHash: hashToken(KIND, token), byAccount: inviter.kind === 'account', expiresAt },
           ...{ inviterId: inviter.kind === 'account' ? inviter.id : null, createdAt: now, sentAt: now },
           ...{ usedAt: null, accountId: null, revokedAt: null },
         });
@@ -129,19 +134,30 @@ export class Invitations {
     return this.#database.em().find(Invitation, {}, { orderBy, limit });
   }
 
-  /** As `list`, a page of them. @param page.after the id that the page before ended with; nothing for the first, and for an id that is gone */
-  async page(page: { readonly after: string; readonly limit: number }): Promise<readonly Invitation[]> {
+  /**
+   * As `list`, a page of them.
+   * @param page.after the id that the page before ended with; nothing for the first, and for an id that is gone
+   * @param page.organizationId those into this organization only
+   */
+  async page(page: {
+    readonly after: string;
+    readonly limit: number;
+    readonly organizationId?: string;
+  }): Promise<readonly Invitation[]> {
     const last = UUID.test(page.after) ? await this.#database.em().findOne(Invitation, { id: page.after }) : null;
     const { createdAt, id } = last ?? {};
-    const where = last ? { $or: [{ createdAt: { $lt: createdAt } }, { createdAt, id: { $lt: id } }] } : {};
+    const where = {
+      ...(page.organizationId === undefined ? {} : { organizationId: page.organizationId }),
+      ...(last ? { $or: [{ createdAt: { $lt: createdAt } }, { createdAt, id: { $lt: id } }] } : {}),
+    };
     const orderBy = { createdAt: 'desc', id: 'desc' } as const;
     return this.#database.em().find(Invitation, where, { orderBy, limit: page.limit });
   }
 
-  /** @throws NotFound */
-  async get(id: string): Promise<Invitation> {
+  /** @param organizationId into no other organization than this one @throws NotFound */
+  async get(id: string, organizationId?: string): Promise<Invitation> {
     const found = UUID.test(id) ? await this.#database.em().findOne(Invitation, { id }) : null;
-    if (!found) throw notFound();
+    if (!found || (organizationId !== undefined && found.organizationId !== organizationId)) throw notFound();
     return found;
   }
 
@@ -190,12 +206,16 @@ export class Invitations {
     const { rows } = await this.#database.sql.query<OpenInvitation & Grant>(FIND, [hashToken(KIND, token)]);
     const [row] = rows;
     if (!row || !(await this.#isStillGood(row))) return null;
-    return { id: row.id, email: row.email };
+    const { id, email, organizationId, organizationRole } = row;
+    const organization = organizationId === null ? null : await this.#organizations.get(organizationId);
+    const role = organizationRole ?? 'member';
+    return { id, email, organization: organization && { id: organization.id, name: organization.name, role } };
   }
 
   /**
-   * Takes it, once, in the transaction that makes the account, and gives the account its roles.
-   * @param email the address that was proven @returns false when it is worth nothing: then there must be no account either
+   * Takes it, once, in the transaction that makes the account or takes the proof of one that is there, and gives the account what it is for.
+   * Whoever belongs to the organization already stays what they are in it.
+   * @param account with the address that was proven @returns false when it is worth nothing: then nothing else may come of the transaction
    */
   async take(
     em: EntityManager,
@@ -207,8 +227,9 @@ export class Invitations {
     if (!row || row.email.toLowerCase() !== account.email.toLowerCase()) return false;
     if (!(await this.#isStillGood(row, em))) return false;
     for (const role of row.roles) await this.#roles.assign(em, account.id, role, cause);
-    if (row.organizationId !== null)
-      await this.#organizations.join(em, row.organizationId, account.id, 'member', cause);
+    if (row.organizationId !== null) {
+      await this.#organizations.join(em, row.organizationId, account.id, row.organizationRole ?? 'member', cause);
+    }
     await this.#audit.record({ ...cause, action: 'invitation.use', target: { kind: 'invitation', id } }, em);
     return true;
   }
@@ -246,16 +267,16 @@ export class Invitations {
    */
   async #checkMayInvite(
     inviter: Inviter,
-    { roles, organizationId }: Pick<Grant, 'roles' | 'organizationId'>,
+    { roles, organizationId, organizationRole }: Pick<Grant, 'roles' | 'organizationId' | 'organizationRole'>,
     em?: EntityManager,
   ): Promise<void> {
     const all = await this.#roles.definitions(em);
     const authority = inviter.kind === 'account' ? await this.#roles.authority(inviter.id, em) : null;
-    if (authority) requirePermission(authority, 'invitations:write');
     if (organizationId !== null) {
-      await this.#organizations.get(organizationId, em);
-      if (authority) requirePermission(authority, 'organizations:write');
+      await this.#organizations.checkMayInvite(organizationId, organizationRole ?? 'member', inviter, em);
     }
+    // Inside of an organization its own administrators invite; what counts outside of it is not theirs.
+    if (authority && (organizationId === null || roles.length > 0)) requirePermission(authority, 'invitations:write');
     for (const id of roles) {
       const role = all.get(id);
       if (!role) {
@@ -278,8 +299,23 @@ export function invitationState(invitation: Invitation, now = new Date()): Invit
   return invitation.expiresAt <= now ? 'expired' : 'open';
 }
 
-function grantOf({ roles, organizationId }: Invitation): Pick<Grant, 'roles' | 'organizationId'> {
-  return { roles, organizationId: organizationId ?? null };
+function grantOf({ roles, organizationId, organizationRole }: Invitation) {
+  return {
+    roles,
+    organizationId: organizationId ?? null,
+    organizationRole: (organizationRole ?? null) as MemberRole | null,
+  };
+}
+
+/** The addresses of members are known to whoever invites; whether there is an account elsewhere is not. @throws Conflict */
+async function checkAddress(em: EntityManager, email: string, organizationId: string | null): Promise<void> {
+  if (organizationId !== null) {
+    const members = await em.execute<object[]>(MEMBER_OF, [organizationId, email]);
+    if (members.length > 0) throw new Conflict('This account belongs to it already.', { code: 'already-member' });
+    return;
+  }
+  const owners = await em.execute<object[]>('select 1 as one from account where lower(email) = lower(?)', [email]);
+  if (owners.length > 0) throw new Conflict('There is an account with this address.', { code: 'email-taken' });
 }
 
 function targetOf({ id }: { readonly id: string }) {

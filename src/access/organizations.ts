@@ -19,6 +19,8 @@ export interface Organization {
   readonly domains: readonly string[];
   /** Nobody who belongs to it signs in without a second factor. */
   readonly secondFactorRequired: boolean;
+  /** Whether its own owners and administrators may invite. */
+  readonly invitationsAllowed: boolean;
 }
 
 export interface Membership {
@@ -38,7 +40,8 @@ export interface Member {
 
 /** Who changes something. The machine's owner may do everything. */
 export type Principal = { readonly kind: 'cli' } | { readonly kind: 'account'; readonly id: string };
-export type OrganizationInput = Omit<Organization, 'id'>;
+export type OrganizationInput = Omit<Organization, 'id' | 'invitationsAllowed'> &
+  Partial<Pick<Organization, 'invitationsAllowed'>>;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const SLUG = /^[a-z][a-z0-9-]{0,31}$/;
@@ -46,7 +49,7 @@ const DOMAIN = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a
 /** Above every role inside of an organization: whoever may write all of them. */
 const GLOBAL_RANK = MEMBER_ROLES.length;
 const COLUMNS = `o.id, o.slug, o.name, o.logo_uri as "logoUri", o.domains,
-  o.second_factor_required as "secondFactorRequired"`;
+  o.second_factor_required as "secondFactorRequired", o.invitations_allowed as "invitationsAllowed"`;
 const OF_ACCOUNT = {
   name: 'membership_of_account',
   text: `select o.id, o.slug, o.name, m.role from membership m join organization o on o.id = m.organization_id
@@ -149,12 +152,16 @@ export class Organizations {
       return await this.#database.transaction(async (em) => {
         await this.#requireGlobal(em, by);
         await em.execute(
-          `insert into organization (id, slug, name, logo_uri, domains, second_factor_required, created_at, updated_at)
-           values (?, ?, ?, ?, ?::jsonb, ?, now(), now())`,
-          [id, input.slug, input.name, input.logoUri, JSON.stringify(input.domains), input.secondFactorRequired],
+          `insert into organization (id, slug, name, logo_uri, domains, second_factor_required, invitations_allowed, created_at,
+             updated_at)
+           values (?, ?, ?, ?, ?::jsonb, ?, ?, now(), now())`,
+          [
+            ...[id, input.slug, input.name, input.logoUri, JSON.stringify(input.domains), input.secondFactorRequired],
+            input.invitationsAllowed ?? true,
+          ],
         );
         await this.#audit.record({ ...cause, action: 'organization.create', target: targetOf(id) }, em);
-        return { id, ...input };
+        return this.get(id, em);
       });
     } catch (error) {
       if (!isUniqueViolation(error, 'organization_slug_unique')) throw error;
@@ -163,18 +170,20 @@ export class Organizations {
   }
 
   /**
-   * Its owners may change everything but the domains, which speak for people who do not belong to it.
+   * Its owners may change everything but the domains, which speak for people who do not belong to it, and whether it invites, which makes
+   * accounts.
    * @throws NotFound, Forbidden, InvalidRequest
    */
   async update(id: string, input: Omit<OrganizationInput, 'slug'>, by: Principal, cause: Cause): Promise<void> {
     await this.#change(id, by, async (em, rank, now) => {
       if (rank < rankOf('owner')) throw tooHigh();
       const domains = rank === GLOBAL_RANK ? input.domains : now.domains;
+      const allowed = (rank === GLOBAL_RANK ? input.invitationsAllowed : undefined) ?? now.invitationsAllowed;
       check({ ...input, slug: now.slug, domains });
       await em.execute(
-        `update organization set name = ?, logo_uri = ?, domains = ?::jsonb, second_factor_required = ?, updated_at = now()
-         where id = ?`,
-        [input.name, input.logoUri, JSON.stringify(domains), input.secondFactorRequired, id],
+        `update organization set name = ?, logo_uri = ?, domains = ?::jsonb, second_factor_required = ?, invitations_allowed = ?,
+           updated_at = now() where id = ?`,
+        [input.name, input.logoUri, JSON.stringify(domains), input.secondFactorRequired, allowed, id],
       );
       await this.#audit.record({ ...cause, action: 'organization.update', target: targetOf(id) }, em);
     });
@@ -238,9 +247,22 @@ export class Organizations {
   async remove(id: string, accountId: string, by: Principal, cause: Cause): Promise<void> {
     await this.#changeMember(id, accountId, by, async (em, _rank, current) => {
       if (current === 'owner') await this.#keepOwner(em, id, accountId);
-      await em.execute('delete from membership where organization_id = ? and account_id = ?', [id, accountId]);
-      const target = { kind: 'account', id: accountId } as const;
-      await this.#audit.record({ ...cause, action: 'membership.delete', target, reason: id }, em);
+      await this.#delete(em, id, accountId, cause);
+    });
+  }
+
+  /** A person takes themselves out. @throws NotFound for who does not belong to it, Conflict `last-organization-owner` */
+  async leave(id: string, accountId: string, cause: Cause): Promise<void> {
+    if (!UUID.test(id)) throw notFound();
+    await this.#database.transaction(async (em) => {
+      await em.execute('select 1 as one from organization where id = ? for update', [id]);
+      const [row] = await em.execute<{ role: MemberRole }[]>(
+        'select role from membership where organization_id = ? and account_id = ?',
+        [id, accountId],
+      );
+      if (!row) throw notFound();
+      if (row.role === 'owner') await this.#keepOwner(em, id, accountId);
+      await this.#delete(em, id, accountId, cause);
     });
   }
 
@@ -285,6 +307,41 @@ export class Organizations {
     return rankOf(role);
   }
 
+  /**
+   * Whoever administers all of Latchkey, or an owner or administrator of the organization, and these to no role above their own.
+   * @throws NotFound for who manages nothing here, Forbidden
+   */
+  async checkMayInvite(
+    id: string,
+    role: MemberRole,
+    by: Principal,
+    em: EntityManager = this.#database.em(),
+  ): Promise<void> {
+    const { invitationsAllowed } = await this.get(id, em);
+    if (by.kind === 'cli') return;
+    const { permissions } = await this.#roles.authority(by.id, em);
+    if (permissions.has('organizations:write') && permissions.has('invitations:write')) return;
+    const own = await this.roleIn(id, by.id, em);
+    if (own === null || own === 'member') throw notFound();
+    if (!invitationsAllowed) {
+      throw new Forbidden('This organization invites nobody.', { code: 'organization-invitations' });
+    }
+    if (rankOf(role) > rankOf(own)) throw tooHigh();
+  }
+
+  /** The highest role that somebody may invite to; null for who may not. */
+  async highestInvited(id: string, by: Principal): Promise<MemberRole | null> {
+    for (const role of MEMBER_ROLES.toReversed()) {
+      try {
+        await this.checkMayInvite(id, role, by);
+        return role;
+      } catch (error) {
+        if (!(error instanceof Forbidden || error instanceof NotFound)) throw error;
+      }
+    }
+    return null;
+  }
+
   /** Of several changes of one organization at once each waits for the one before, so that two owners cannot both leave. */
   async #change(
     id: string,
@@ -316,6 +373,12 @@ export class Organizations {
       if (rankOf(row.role) > rank) throw tooHigh();
       await work(em, rank, row.role);
     });
+  }
+
+  async #delete(em: EntityManager, id: string, accountId: string, cause: Cause): Promise<void> {
+    await em.execute('delete from membership where organization_id = ? and account_id = ?', [id, accountId]);
+    const target = { kind: 'account', id: accountId } as const;
+    await this.#audit.record({ ...cause, action: 'membership.delete', target, reason: id }, em);
   }
 
   /** @throws Conflict when nobody else owns the organization, whose row the caller has locked */

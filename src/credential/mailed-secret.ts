@@ -22,6 +22,7 @@ export const MAIL_PURPOSES = [
   'step-up',
   'deletion',
   'link-approval',
+  'membership',
 ] as const;
 export type MailPurpose = (typeof MAIL_PURPOSES)[number];
 

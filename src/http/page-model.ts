@@ -358,12 +358,64 @@ export interface NewPasswordModel {
 
 /** Of the page `link-confirm`. */
 export interface LinkModel {
-  readonly purpose: 'sign-in' | 'verify-email' | 'invitation' | 'email-change' | 'email-undo' | 'deletion-undo';
+  readonly purpose:
+    | 'sign-in'
+    | 'verify-email'
+    | 'invitation'
+    | 'email-change'
+    | 'email-undo'
+    | 'deletion-undo'
+    | 'membership';
   /** Null in a browser in which the link does nothing. */
   readonly action: string | null;
   /** Carried by the form, where its address does not. */
   readonly token: string | null;
   readonly isDone: boolean;
+  /** What an invitation leads into. */
+  readonly organization?: {
+    readonly name: string;
+    readonly memberRole: 'owner' | 'admin' | 'member';
+    /** Whether an account may be made for it. */
+    readonly mayRegister: boolean;
+    /** Who is signed in with this browser. */
+    readonly account: AccountModel | null;
+  };
+}
+
+/** Of the page `account-organizations`. */
+export interface AccountOrganizationsModel {
+  readonly organizations: readonly {
+    readonly id: string;
+    readonly slug: string;
+    readonly name: string;
+    readonly memberRole: 'owner' | 'admin' | 'member';
+    /** Where it is managed; null for who does not. */
+    readonly manageUrl: string | null;
+  }[];
+  /** What is to be left, when that is asked. */
+  readonly leaving: { readonly name: string; readonly action: string } | null;
+  readonly done: 'joined' | 'left' | null;
+  readonly errors: FormProblems;
+}
+
+/** Of the page `account-invitation`. */
+export interface AccountInvitationModel {
+  /** `code` waits for the code that proves the address. */
+  readonly stage: 'question' | 'code';
+  readonly organization: string;
+  readonly memberRole: 'owner' | 'admin' | 'member';
+  readonly action: string;
+  /** The address that has to be proven; null when this account has proven it. */
+  readonly address: string | null;
+  readonly isMember: boolean;
+  readonly code: {
+    readonly action: string;
+    readonly digits: number;
+    readonly minutes: number;
+    readonly resend: ResendModel;
+  } | null;
+  readonly retryAfter?: number;
+  readonly errors: FormProblems;
 }
 
 /** Of the page `account-profile`. */
@@ -729,6 +781,7 @@ export interface AdminOrganizationModel {
   readonly slug: string;
   readonly name: string;
   readonly action: string;
+  readonly invitationsUrl: string;
   /** `delete` asks whether it is meant. */
   readonly stage: 'detail' | 'delete';
   readonly canWrite: boolean;
@@ -757,7 +810,34 @@ export interface AdminOrganizationModel {
     /** One in a line. */
     readonly domains: string;
     readonly secondFactor: boolean;
+    readonly invitations: boolean;
   };
+  readonly errors: FormProblems;
+}
+
+/** Of the page `admin-organization-invitations`. */
+export interface AdminOrganizationInvitationsModel {
+  readonly organization: { readonly name: string; readonly url: string };
+  readonly action: string;
+  /** The newest first. */
+  readonly invitations: readonly {
+    readonly id: string;
+    readonly email: string;
+    readonly memberRole: 'owner' | 'admin' | 'member';
+    readonly state: 'open' | 'used' | 'revoked' | 'expired';
+    readonly expiresAt: string;
+    /** Null for the command line, and for an account that is gone. */
+    readonly inviter: string | null;
+    /** The address to which `/resend` and `/revoke` are added; null when nothing can be done any more, or not by this person. */
+    readonly action: string | null;
+  }[];
+  readonly zone: string | null;
+  readonly nextUrl: string | null;
+  /** Those that may be given; none for who may not invite. */
+  readonly memberRoles: readonly ('owner' | 'admin' | 'member')[];
+  readonly mailLanguages: readonly { readonly tag: string; readonly name: string }[];
+  readonly form: { readonly email: string; readonly memberRole: 'owner' | 'admin' | 'member'; readonly locale: string };
+  readonly done: 'sent' | 'revoked' | null;
   readonly errors: FormProblems;
 }
 

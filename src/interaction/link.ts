@@ -50,6 +50,11 @@ export function linkRoutes(parts: LinkParts): Router {
         showLink(ctx, parts, { purpose: 'email-change', action, token: action && token, isDone: false });
         return;
       }
+      case 'membership': {
+        const action = found.isSameBrowser ? '/account/organizations/join/link' : null;
+        showLink(ctx, parts, { purpose: 'membership', action, token: action && token, isDone: false });
+        return;
+      }
       default:
         throw linkUsed();
     }

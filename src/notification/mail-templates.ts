@@ -41,10 +41,14 @@ const WORDS: Readonly<Record<Exclude<MessageKind, 'notice' | 'new-password'>, Wo
   'sign-in': { subject: 'mail.sign_in.subject', subjectWithCode: 'mail.sign_in.subject_with_code' },
   reset: { subject: 'mail.reset.subject', subjectWithCode: 'mail.reset.subject_with_code' },
   'already-registered': { subject: 'mail.already_registered.subject' },
-  invitation: { subject: 'mail.invitation.subject' },
+  invitation: { subject: 'mail.invitation.subject', intro: 'mail.invitation.intro' },
   test: { subject: 'mail.test.subject' },
   'email-change': { subject: 'mail.email_change.subject', subjectWithCode: 'mail.email_change.subject_with_code' },
   'email-change-notice': { subject: 'mail.email_change_notice.subject' },
+};
+
+const INTO_ORGANIZATION: Words = {
+  ...{ subject: 'mail.invitation.subject', intro: 'mail.invitation.intro_organization' },
 };
 
 const OCCASIONS: Readonly<Record<NewPasswordOccasion, Words>> = {
@@ -190,6 +194,8 @@ function wordsOf(kind: MessageKind, model: AnyModel): Words {
       return NOTICES[(model as NoticeModel).what];
     case 'new-password':
       return OCCASIONS[(model as MessageModels['new-password']).occasion];
+    case 'invitation':
+      return (model as MessageModels['invitation']).organization === null ? WORDS[kind] : INTO_ORGANIZATION;
     default:
       return WORDS[kind];
   }

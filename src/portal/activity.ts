@@ -41,6 +41,7 @@ export const ACTIVITY = {
     ...['account.create', 'account.update', 'account.disable', 'account.enable', 'terms.accept', 'setup.complete'],
     ...['account.delete-request', 'account.delete-undo', 'account.export'],
     ...['role.assign', 'role.revoke', 'invitation.use'],
+    ...['membership.create', 'membership.update', 'membership.delete'],
   ],
 } as const;
 type Kind = keyof typeof ACTIVITY;

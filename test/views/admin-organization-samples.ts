@@ -1,5 +1,11 @@
-// A model for each state of the pages about organizations for administrators.
-import type { AdminOrganizationModel, AdminOrganizationsModel } from '../../src/http/page-model.ts';
+// A model for each state of the pages about organizations, for administrators and for who belongs to them.
+import type {
+  AccountInvitationModel,
+  AccountOrganizationsModel,
+  AdminOrganizationInvitationsModel,
+  AdminOrganizationModel,
+  AdminOrganizationsModel,
+} from '../../src/http/page-model.ts';
 import type { Sample } from './sample.ts';
 
 const ID = '11111111-1111-4111-8111-111111111111';
@@ -22,15 +28,75 @@ const member = (id: string, name: string, memberRole: 'owner' | 'admin' | 'membe
 
 const detail: AdminOrganizationModel = {
   ...{ id: ID, slug: 'acme', name: 'Acme Corporation', action: `/admin/organizations/${ID}`, stage: 'detail' },
+  invitationsUrl: `/admin/organizations/${ID}/invitations`,
   ...{ canWrite: true, canSetDomains: true, canAdd: true, canDelete: true, isChanged: false, login: '' },
   members: [member('ada', 'Ada Lovelace', 'owner'), member('grace', 'Grace Hopper', 'member')],
   nextUrl: null,
   memberRoles: ['member', 'admin', 'owner'],
-  form: { name: 'Acme Corporation', logoUri: '', domains: 'acme.example\nacme.test', secondFactor: true },
+  form: {
+    name: 'Acme Corporation',
+    logoUri: '',
+    domains: 'acme.example\nacme.test',
+    secondFactor: true,
+    invitations: true,
+  },
   errors: { fields: {} },
 };
 
-const sample = (name: string, page: string, model: AdminOrganizationModel | AdminOrganizationsModel): Sample => ({
+const invitation = (id: string, email: string, state: 'open' | 'used' | 'revoked' | 'expired') => ({
+  ...({ id, email, state, memberRole: state === 'used' ? 'admin' : 'member' } as const),
+  expiresAt: '2026-11-28T10:00:00.000Z',
+  inviter: state === 'revoked' ? null : 'Ada Lovelace',
+  action: state === 'open' || state === 'expired' ? `/admin/organizations/${ID}/invitations/${id}` : null,
+});
+
+const invitations: AdminOrganizationInvitationsModel = {
+  organization: { name: 'Acme Corporation', url: `/admin/organizations/${ID}` },
+  action: `/admin/organizations/${ID}/invitations`,
+  invitations: [
+    invitation('11111111-1111-4111-8111-111111111111', 'grace@example.com', 'open'),
+    invitation('22222222-2222-4222-8222-222222222222', 'edsger@example.com', 'expired'),
+    invitation('33333333-3333-4333-8333-333333333333', 'barbara@example.com', 'used'),
+    invitation('44444444-4444-4444-8444-444444444444', 'donald@example.com', 'revoked'),
+  ],
+  zone: 'Europe/Berlin',
+  nextUrl: `/admin/organizations/${ID}/invitations?after=x`,
+  memberRoles: ['member', 'admin'],
+  mailLanguages: [{ tag: 'en', name: 'English' }],
+  form: { email: '', memberRole: 'member', locale: 'en' },
+  done: null,
+  errors: { fields: {} },
+};
+
+const own: AccountOrganizationsModel = {
+  organizations: [
+    { id: ID, slug: 'acme', name: 'Acme Corporation', memberRole: 'owner', manageUrl: `/admin/organizations/${ID}` },
+    { id: ID, slug: 'observatory', name: 'Observatory', memberRole: 'member', manageUrl: null },
+  ],
+  leaving: null,
+  done: null,
+  errors: { fields: {} },
+};
+
+const join: AccountInvitationModel = {
+  ...{ stage: 'question', organization: 'Acme Corporation', memberRole: 'member', isMember: false },
+  ...{ action: '/account/organizations/join', address: null, code: null, errors: { fields: {} } },
+};
+const code = {
+  ...{ action: '/account/organizations/join/request', digits: 6, minutes: 10 },
+  resend: { action: '/account/organizations/join/request/resend', wait: 25 },
+};
+
+type Model =
+  | AdminOrganizationModel
+  | AdminOrganizationsModel
+  | AdminOrganizationInvitationsModel
+  | AccountOrganizationsModel
+  | AccountInvitationModel;
+
+const personal = (name: string, page: string, model: Model): Sample => ({ name, page, model, isSignedIn: true });
+
+const sample = (name: string, page: string, model: Model): Sample => ({
   ...{ name, page, model, isSignedIn: true, isAdmin: true },
 });
 
@@ -74,4 +140,46 @@ export const adminOrganizationSamples: readonly Sample[] = [
     errors: { summary: 'admin_organization.problem.last-organization-owner', fields: {} },
   }),
   sample('admin-organization-delete', 'admin-organization', { ...detail, stage: 'delete' }),
+  sample('admin-organization-invitations', 'admin-organization-invitations', { ...invitations, done: 'sent' }),
+  sample('admin-organization-invitations-none', 'admin-organization-invitations', {
+    ...{ ...invitations, invitations: [], nextUrl: null, memberRoles: [], done: 'revoked' },
+  }),
+  sample('admin-organization-invitations-problems', 'admin-organization-invitations', {
+    ...invitations,
+    form: { email: 'grace@', memberRole: 'owner', locale: 'en' },
+    errors: {
+      summary: 'form.problem',
+      fields: {
+        email: 'organization_invitations.problem.invalid-email',
+        role: 'organization_invitations.problem.organization-rank',
+      },
+    },
+  }),
+  personal('account-organizations', 'account-organizations', { ...own, done: 'joined' }),
+  personal('account-organizations-none', 'account-organizations', { ...own, organizations: [], done: 'left' }),
+  personal('account-organizations-last-owner', 'account-organizations', {
+    ...own,
+    errors: { summary: 'admin_organization.problem.last-organization-owner', fields: {} },
+  }),
+  personal('account-organizations-leave', 'account-organizations', {
+    ...own,
+    leaving: { name: 'Acme Corporation', action: `/account/organizations/${ID}/leave` },
+  }),
+  personal('account-invitation', 'account-invitation', join),
+  personal('account-invitation-prove', 'account-invitation', {
+    ...join,
+    memberRole: 'admin',
+    address: 'g•••@example.com',
+  }),
+  personal('account-invitation-wait', 'account-invitation', {
+    ...{ ...join, address: 'g•••@example.com', retryAfter: 25 },
+    errors: { summary: 'mailed.problem.wait', fields: {} },
+  }),
+  personal('account-invitation-member', 'account-invitation', { ...join, isMember: true }),
+  personal('account-invitation-code', 'account-invitation', {
+    ...join,
+    stage: 'code',
+    address: 'g•••@example.com',
+    code,
+  }),
 ];

@@ -161,6 +161,8 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
     ...['invalid-email', 'email-taken', 'already-invited', 'rank', 'permission-missing', 'unknown-role'],
   ],
   'admin_invitations.state_*': namesOf<InvitationState>({ open: true, used: true, revoked: true, expired: true }),
+  'organization_invitations.problem.*': ['invalid-email', 'already-member', 'already-invited', 'organization-rank'],
+  'organizations.done_*': ['joined', 'left'],
   'admin_organization.problem.*': [
     ...['organization-slug', 'slug-taken', 'organization-name', 'organization-logo', 'organization-domains'],
     ...['unknown-account', 'already-member', 'last-organization-owner'],

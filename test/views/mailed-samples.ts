@@ -215,6 +215,30 @@ export const mailedSamples: readonly Sample[] = [
     page: 'link-confirm',
     model: { ...link, purpose: 'invitation', action: '/invitation/token' } satisfies LinkModel,
   },
+  {
+    name: 'link-confirm-organization',
+    page: 'link-confirm',
+    model: {
+      ...{ ...link, purpose: 'invitation', action: '/invitation/token' },
+      organization: { name: 'Acme Corporation', memberRole: 'admin', mayRegister: true, account: null },
+    } satisfies LinkModel,
+  },
+  {
+    name: 'link-confirm-organization-signed-in',
+    page: 'link-confirm',
+    model: {
+      ...{ ...link, purpose: 'invitation', action: '/invitation/token' },
+      organization: {
+        ...{ name: 'Acme Corporation', memberRole: 'member', mayRegister: false },
+        account: { name: 'Grace Hopper', email: 'grace@example.com' },
+      },
+    } satisfies LinkModel,
+  },
+  {
+    name: 'link-confirm-membership',
+    page: 'link-confirm',
+    model: { ...link, purpose: 'membership', action: '/account/organizations/join/link' } satisfies LinkModel,
+  },
   { name: 'not-me', page: 'not-me', model: notMe },
   { name: 'account-profile', page: 'account-profile', isSignedIn: true, model: profile },
   {

@@ -3,25 +3,24 @@
 import Router, { type RouterContext } from '@koa/router';
 import { z } from 'zod';
 import { requirePermission } from '../../access/authority.ts';
-import {
-  MEMBER_ROLES,
-  type Organization,
-  type OrganizationInput,
-  type Organizations,
-  type Principal,
-  rankOf,
-} from '../../access/organizations.ts';
-import type { Accounts } from '../../account/accounts.ts';
+import { MEMBER_ROLES, type Organization, type OrganizationInput, rankOf } from '../../access/organizations.ts';
 import { AppError, NotFound } from '../../errors.ts';
 import { formBody, parseForm } from '../../http/form.ts';
 import type { Pages } from '../../http/page.ts';
 import type { AdminOrganizationModel, AdminOrganizationsModel, FormProblems } from '../../http/page-model.ts';
-import { portalDoors } from '../fresh-proof.ts';
-import type { AdminDoorParts, Administrator, AdminStep } from './admin-door.ts';
+import type { Administrator } from './admin-door.ts';
 import { showAdminPage } from './admin-page.ts';
 import { causeBy, parameterOf, seeOther, wordsOf } from './admin-request.ts';
+import {
+  by,
+  ORGANIZATIONS as HOME,
+  isInCharge,
+  type OrganizationDoorParts,
+  organizationDoors,
+  pathOf,
+  withOwnPages,
+} from './organization-door.ts';
 
-const HOME = '/admin/organizations';
 const PAGE = 50;
 const NO_PROBLEMS: FormProblems = { fields: {} };
 const EMPTY_FORM = z.strictObject({});
@@ -31,6 +30,7 @@ const UPDATE_FORM = z.strictObject({
   logo_uri: z.string().max(2000),
   domains: z.string().max(10_000).optional(),
   second_factor: z.literal('on').optional(),
+  invitations: z.literal('on').optional(),
 });
 const ROLE = z.enum(MEMBER_ROLES);
 const ADD_FORM = z.strictObject({ login: z.string().max(1000), role: ROLE });
@@ -47,9 +47,7 @@ const PROBLEMS: Readonly<Record<string, string | null>> = {
   'last-organization-owner': null,
 };
 
-export interface AdminOrganizationsParts extends AdminDoorParts {
-  readonly organizations: Organizations;
-  readonly accounts: Accounts;
+export interface AdminOrganizationsParts extends OrganizationDoorParts {
   readonly pages: Pages;
 }
 
@@ -137,32 +135,6 @@ export function adminOrganizationsRoutes(parts: AdminOrganizationsParts): Router
   return router;
 }
 
-/** Who administers Latchkey, or at the pages of one organization who manages that; nobody else is told that there is a page. */
-function organizationDoors(parts: AdminOrganizationsParts) {
-  const { seen, submit } = portalDoors(parts, HOME);
-  const allowed =
-    (step: AdminStep, isChange: boolean) =>
-    async (ctx: RouterContext, session: Administrator['session']): Promise<void> => {
-      const { id: accountId } = session.account;
-      const authority = await parts.roles.authority(accountId);
-      const id: string | undefined = ctx.params['id'];
-      const isGlobal = authority.permissions.has(isChange ? 'organizations:write' : 'organizations:read');
-      if (!isGlobal) {
-        const role = id === undefined ? null : await parts.organizations.roleIn(id, accountId);
-        const manages = id === undefined ? await parts.organizations.managesAny(accountId) : isManager(role);
-        // Nobody makes an organization who only manages one.
-        if (!manages || (isChange && id === undefined)) {
-          requirePermission(authority, isChange ? 'organizations:write' : 'organizations:read');
-        }
-      }
-      await step(ctx, { session, authority });
-    };
-  return {
-    look: (step: AdminStep) => seen(allowed(step, false)),
-    change: (step: AdminStep) => submit(allowed(step, true)),
-  };
-}
-
 async function showList(
   ctx: RouterContext,
   parts: AdminOrganizationsParts,
@@ -177,7 +149,7 @@ async function showList(
   const last = found.length > PAGE ? shown.at(-1) : undefined;
   const model: AdminOrganizationsModel = {
     query,
-    organizations: shown.map(({ id, slug, name, members }) => ({ slug, name, members, url: pathOf(id) })),
+    organizations: shown.map(({ id, slug, name, members }) => ({ slug, name, members, url: pathOf({ id }) })),
     nextUrl: last ? `${HOME}?${new URLSearchParams({ q: query, after: last.slug })}` : null,
     create: permissions.has('organizations:write') ? (failed?.form ?? { slug: '', name: '' }) : null,
     isDeleted: ctx.query['deleted'] !== undefined,
@@ -193,7 +165,7 @@ async function create(ctx: RouterContext, parts: AdminOrganizationsParts, who: A
   };
   try {
     const { id } = await parts.organizations.create(input, by(who), causeBy(ctx, who));
-    seeOther(ctx, `${pathOf(id)}?changed`);
+    seeOther(ctx, `${pathOf({ id })}?changed`);
   } catch (error) {
     await showList(ctx, parts, who, { form, errors: problemsOf(error) });
   }
@@ -207,12 +179,16 @@ async function update(
 ): Promise<void> {
   const form = parseForm(ctx, UPDATE_FORM);
   const { domains = organization.domains.join('\n') } = form;
-  const typed = { name: form.name, logoUri: form.logo_uri, domains, secondFactor: form.second_factor === 'on' };
+  const typed = {
+    ...{ name: form.name, logoUri: form.logo_uri, domains, secondFactor: form.second_factor === 'on' },
+    invitations: form.invitations === 'on',
+  };
   const input = {
     name: form.name.trim(),
     logoUri: form.logo_uri.trim() === '' ? null : form.logo_uri.trim(),
     domains: wordsOf(domains.toLowerCase()),
     secondFactorRequired: typed.secondFactor,
+    invitationsAllowed: typed.invitations,
   };
   await orAgain(ctx, parts, who, organization, { form: typed }, () =>
     parts.organizations.update(organization.id, input, by(who), causeBy(ctx, who)),
@@ -237,7 +213,7 @@ async function orAgain(
   // Whoever has taken out themselves sees nothing any more.
   const isGlobal = who.authority.permissions.has('organizations:read');
   const role = await parts.organizations.roleIn(organization.id, who.authority.accountId);
-  seeOther(ctx, isGlobal || isManager(role) ? `${pathOf(organization.id)}?changed` : '/account');
+  seeOther(ctx, isGlobal || isInCharge(role) ? `${pathOf(organization)}?changed` : '/account');
 }
 
 async function showOne(
@@ -247,11 +223,11 @@ async function showOne(
   organization: Organization,
   shown: Shown = {},
 ): Promise<void> {
-  const { id, slug, name, logoUri, domains, secondFactorRequired } = organization;
+  const { id, slug, name, logoUri, domains, secondFactorRequired, invitationsAllowed } = organization;
   const { permissions, accountId } = who.authority;
   const isGlobal = permissions.has('organizations:write');
   const role = await parts.organizations.roleIn(id, accountId);
-  const rank = isGlobal ? MEMBER_ROLES.length : isManager(role) && role !== null ? rankOf(role) : -1;
+  const rank = isGlobal ? MEMBER_ROLES.length : isInCharge(role) && role !== null ? rankOf(role) : -1;
   const found = await parts.organizations.members(id, { after: parameterOf(ctx, 'after'), limit: PAGE + 1 });
   const members = found.slice(0, PAGE);
   const last = found.length > PAGE ? members.at(-1) : undefined;
@@ -259,7 +235,8 @@ async function showOne(
     id,
     slug,
     name,
-    action: pathOf(id),
+    action: pathOf(organization),
+    invitationsUrl: `${pathOf(organization)}/invitations`,
     stage: shown.stage ?? 'detail',
     canWrite: rank >= rankOf('owner'),
     canSetDomains: isGlobal,
@@ -271,9 +248,9 @@ async function showOne(
       email: one.email,
       memberRole: one.role,
       url: permissions.has('accounts:read') ? `/admin/accounts/${one.accountId}` : null,
-      action: rank >= rankOf(one.role) ? `${pathOf(id)}/members/${one.accountId}` : null,
+      action: rank >= rankOf(one.role) ? `${pathOf(organization)}/members/${one.accountId}` : null,
     })),
-    nextUrl: last ? `${pathOf(id)}?${new URLSearchParams({ after: last.accountId })}` : null,
+    nextUrl: last ? `${pathOf(organization)}?${new URLSearchParams({ after: last.accountId })}` : null,
     memberRoles: MEMBER_ROLES.filter((one) => rankOf(one) <= rank),
     login: shown.login ?? '',
     isChanged: ctx.query['changed'] !== undefined,
@@ -282,6 +259,7 @@ async function showOne(
       logoUri: logoUri ?? '',
       domains: domains.join('\n'),
       secondFactor: secondFactorRequired,
+      invitations: invitationsAllowed,
     },
     errors: shown.errors ?? NO_PROBLEMS,
   };
@@ -294,22 +272,4 @@ function problemsOf(error: unknown): FormProblems {
   if (field === undefined || !(error instanceof AppError)) throw error;
   const key = `admin_organization.problem.${error.code}`;
   return field === null ? { summary: key, fields: {} } : { summary: 'form.problem', fields: { [field]: key } };
-}
-
-/** The navigation of somebody who manages an organization only has this one page. */
-function withOwnPages(who: Administrator): Administrator {
-  const permissions = new Set([...who.authority.permissions, 'organizations:read' as const]);
-  return { ...who, authority: { ...who.authority, permissions } };
-}
-
-function isManager(role: string | null): boolean {
-  return role === 'owner' || role === 'admin';
-}
-
-function by(who: Administrator): Principal {
-  return { kind: 'account', id: who.session.account.id };
-}
-
-function pathOf(id: string): string {
-  return `${HOME}/${id}`;
 }
