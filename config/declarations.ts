@@ -207,11 +207,19 @@ function upstreamSecret(kind: string): {
       { names: ['clientSecret', 'clientSecretFile'], value: oneLineSecret, isNeeded: kind !== 'oidc' };
 }
 
+/**
+ * What only the file may say. It names files of the server; and whoever names another Telegram names everybody who comes by Telegram, through
+ * whichever of its doors: they are known by one number.
+ */
+function isOnlyForTheFile(kind: string, name: string): boolean {
+  return name.endsWith('File') || (kind === 'telegram' && name === 'endpoints');
+}
+
 /** Kind → what may be said of such an upstream, for a form that asks for it. */
 export const upstreamMembers: ReadonlyMap<string, readonly string[]> = new Map(
   upstreamSchema.options.map(({ shape }) => [
     shape.kind.value,
-    Object.keys(shape).filter((name) => !name.endsWith('File')),
+    Object.keys(shape).filter((name) => !isOnlyForTheFile(shape.kind.value, name)),
   ]),
 );
 
@@ -223,7 +231,7 @@ export interface UpstreamReading {
 }
 
 /**
- * One upstream from somewhere else than the file, by the same rules. It names no files: those would be the server's.
+ * One upstream from somewhere else than the file, by the same rules, and without what only the file may say.
  * @param options.hasSecret that the one it needs is known already
  */
 export function readUpstream(
@@ -231,14 +239,15 @@ export function readUpstream(
   options: { readonly hasSecret: boolean },
 ): UpstreamReading {
   const result = upstreamSchema.safeParse(raw);
-  const { names, value, isNeeded } = upstreamSecret(String(raw['kind']));
+  const kind = String(raw['kind']);
+  const { names, value, isNeeded } = upstreamSecret(kind);
   const [direct] = names;
   const given = raw[direct] === undefined ? null : parseValue(value, raw[direct]);
   const isFaulty = given === null ? isNeeded && !options.hasSecret : 'wrong' in given;
   const wrong = [
     ...(result.success ? [] : result.error.issues.map((issue) => issue.path.map(String).join('.'))),
     ...(isFaulty ? [direct] : []),
-    ...UPSTREAM_SECRETS.filter((name) => name.endsWith('File') && Object.hasOwn(raw, name)),
+    ...Object.keys(raw).filter((name) => isOnlyForTheFile(kind, name)),
   ];
   if (!result.success || wrong.length > 0) return { upstream: null, wrong };
   const secret = given !== null && 'value' in given ? given.value : undefined;

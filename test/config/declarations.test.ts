@@ -7,6 +7,8 @@ import {
   type DeclarationReading,
   declarations,
   readDeclarations,
+  readUpstream,
+  upstreamMembers,
 } from '../../config/declarations.ts';
 import { folder } from './loading.ts';
 
@@ -211,6 +213,27 @@ describe('upstreams', () => {
     assert.deepEqual(problems('upstreams: [{ id: a, kind: x, clientId: c, clientSecretFile: gone }]'), [
       'upstreams[0].clientSecretFile: names a file that does not exist',
     ]);
+  });
+});
+
+describe('an upstream from somewhere else than the file', () => {
+  const TELEGRAM = { id: 'tg', kind: 'telegram', clientId: '1', clientSecret: 's' };
+
+  test('names no files of the server', () => {
+    const raw = { ...TELEGRAM, clientSecret: undefined, clientSecretFile: '/etc/passwd' };
+    const { upstream, wrong } = readUpstream(raw, { hasSecret: true });
+    assert.deepEqual([upstream, wrong], [null, ['clientSecretFile']]);
+  });
+
+  test('names no other Telegram, whose word would be taken for everybody who comes by Telegram', () => {
+    const endpoints = { issuer: 'https://telegram.example.com' };
+    assert.deepEqual(readUpstream({ ...TELEGRAM, endpoints }, { hasSecret: false }), {
+      upstream: null,
+      wrong: ['endpoints'],
+    });
+    assert.deepEqual(readUpstream(TELEGRAM, { hasSecret: false }).wrong, []);
+    assert.equal(upstreamMembers.get('telegram')?.includes('endpoints'), false);
+    assert.equal(upstreamMembers.get('google')?.includes('endpoints'), true);
   });
 });
 

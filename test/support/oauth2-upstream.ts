@@ -5,12 +5,17 @@ import type { UpstreamIdentity } from '../../src/upstream/adapter.ts';
 import { createAdapter } from '../../src/upstream/adapters/index.ts';
 import { json, ScriptedUpstream, UPSTREAM_CLIENT } from './scripted-upstream.ts';
 
+type Endpoints = Record<'authorization' | 'token' | 'api', string>;
+
 export interface Oauth2Upstream {
   readonly upstream: ScriptedUpstream;
   /** What a path of its API answers; a status other than 200 where one is given. */
   says(path: string, body: unknown, status?: number, headers?: Readonly<Record<string, string>>): void;
-  /** @param change what the browser brings back instead */
-  signIn(change?: (callback: URLSearchParams) => void): Promise<UpstreamIdentity>;
+  /**
+   * @param change what the browser brings back instead
+   * @param endpoints other names of the same server for some of them
+   */
+  signIn(change?: (callback: URLSearchParams) => void, endpoints?: Partial<Endpoints>): Promise<UpstreamIdentity>;
 }
 
 export async function startOauth2Upstream(kind: string): Promise<Oauth2Upstream> {
@@ -20,7 +25,9 @@ export async function startOauth2Upstream(kind: string): Promise<Oauth2Upstream>
   upstream.api.set('/', () => ({}));
   const declaration = {
     ...{ id: kind, kind, clientId: UPSTREAM_CLIENT.id },
-    endpoints: { authorization: `${issuer}${paths.authorization}`, token: `${issuer}${paths.token}`, api: issuer },
+  };
+  const own: Endpoints = {
+    ...{ authorization: `${issuer}${paths.authorization}`, token: `${issuer}${paths.token}`, api: issuer },
   };
   return {
     upstream,
@@ -30,9 +37,12 @@ export async function startOauth2Upstream(kind: string): Promise<Oauth2Upstream>
         json(res, body, status);
       });
     },
-    async signIn(change) {
-      const fetch = createGuardedFetch({ privateNetworkHosts: ['localhost'] });
-      const adapter = createAdapter(declaration, { fetch, secret: UPSTREAM_CLIENT.secret });
+    async signIn(change, endpoints = {}) {
+      const fetch = createGuardedFetch({ privateNetworkHosts: ['localhost', '127.0.0.1'] });
+      const adapter = createAdapter(
+        { ...declaration, endpoints: { ...own, ...endpoints } },
+        { fetch, secret: UPSTREAM_CLIENT.secret },
+      );
       if (!adapter) throw new Error(`there is no adapter for ${kind}`);
       const random = (): string => randomBytes(32).toString('base64url');
       const request = {

@@ -52,9 +52,9 @@ export function createOauth2Kind(
   const { id, clientId } = declaration;
   const { endpoints } = declaration;
   const api = (endpoints?.api ?? options.api).replace(/\/+$/, '');
-  // A server of one's own is an issuer of its own: its people are not those of the public one.
-  const issuer = endpoints?.authorization === undefined ? options.issuer : new URL(endpoints.authorization).origin;
-  const toldIssuer = `${issuer}${options.issuerPath ?? ''}`;
+  const issuer = endpoints === undefined ? options.issuer : issuerOf(endpoints);
+  const base = endpoints?.authorization === undefined ? options.issuer : new URL(endpoints.authorization).origin;
+  const toldIssuer = `${base}${options.issuerPath ?? ''}`;
   const secret = parts.secret ?? '';
   const configuration = new client.Configuration(
     {
@@ -116,6 +116,16 @@ export function createOauth2Kind(
       };
     },
   };
+}
+
+/**
+ * A server of one's own is an issuer of its own: its people are not those of the public one. Who somebody is depends on every address: with a
+ * token endpoint elsewhere, the public API would be asked with a token that somebody gave to another app.
+ */
+function issuerOf(endpoints: NonNullable<AdapterDeclaration['endpoints']>): string {
+  const addresses = [endpoints.authorization, endpoints.token, endpoints.api];
+  const origins = addresses.flatMap((address) => (address === undefined ? [] : [new URL(address).origin]));
+  return [...new Set(origins)].join(' ');
 }
 
 async function exchange(configuration: client.Configuration, callback: URLSearchParams, request: UpstreamRequest) {

@@ -47,6 +47,16 @@ test('a server that does not name an issuer yet is taken, too', async () => {
   assert.deepEqual([identity.issuer, identity.subject], [github.upstream.issuer, '583231']);
 });
 
+for (const endpoint of ['token', 'api'] as const) {
+  test(`whose ${endpoint} endpoint is on another server is somebody else than the one of the same number there`, async () => {
+    const { issuer, paths } = github.upstream;
+    const elsewhere = issuer.replace('localhost', '127.0.0.1');
+    const address = endpoint === 'token' ? `${elsewhere}${paths.token}` : elsewhere;
+    const identity = await github.signIn(undefined, { [endpoint]: address });
+    assert.deepEqual([identity.issuer, identity.subject], [`${issuer} ${elsewhere}`, '583231']);
+  });
+}
+
 test('who has no name is called by the login', async () => {
   const { name, username } = await github.signIn();
   assert.deepEqual([name, username], ['octo-ann', 'octo-ann']);
