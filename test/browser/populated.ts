@@ -32,8 +32,8 @@ export interface Populated {
   readonly owner: AccountRow;
   /** Where the owner is signed in with a proof of now. */
   readonly browser: Browser;
-  /** What stands for a parameter of a route, by the route up to it; one that belongs to a single route goes before. */
-  readonly ids: Readonly<Record<string, string>>;
+  /** What stands for a parameter, by its route up to there; several are several pages. What stands by a whole route goes before. */
+  readonly ids: Readonly<Record<string, string | readonly string[]>>;
   /** An app with a consent of the owner. */
   readonly clientId: string;
   stop(): Promise<void>;
@@ -106,12 +106,19 @@ async function populate(latchkey: Latchkey): Promise<Omit<Populated, 'stop'>> {
   const page = await pressPasskey(browser, await browser.get('/account/security'), authenticator);
   assert.equal(page.id, 'account-security', page.describe());
   await app.auditChain.extend();
-  const [target, disabled] = people;
-  assert.ok(target && disabled && apps[0]);
+  const [target, disabled, leaving] = people;
+  assert.ok(target && disabled && leaving && apps[0]);
+  const company = { clientId: UPSTREAM_CLIENT.id, endpoints: { issuer: 'https://partner.example.com' } };
+  const kept = { ...company, ...{ id: 'partner', kind: 'oidc', label: 'Partner', clientSecret: 'a secret' } };
+  assert.equal((await app.keptUpstreams.create(kept, CLI)).kind, 'saved');
+  const [session] = await app.sessionsAndGrants.list(owner);
   return {
     ...{ latchkey, owner, browser, clientId: apps[0] },
     ids: {
       '/admin/accounts/:id/enable': disabled.id,
+      '/admin/accounts/:id/restore': leaving.id,
+      '/admin/accounts/:id/sessions/:session/end': owner.id,
+      '/admin/accounts/:id/sessions/:session': session?.id ?? '',
       '/admin/accounts/:id/apps': owner.id,
       '/admin/accounts/:id/credentials': owner.id,
       '/admin/accounts/:id/events': owner.id,
@@ -120,12 +127,15 @@ async function populate(latchkey: Latchkey): Promise<Omit<Populated, 'stop'>> {
       '/admin/clients/:id': apps[0],
       '/admin/organizations/:id': organizationId,
       '/admin/roles/:id': roleId,
-      ...(await beginEverything(latchkey, owner, browser, page)),
+      '/admin/upstreams/:id/delete': 'partner',
+      '/admin/upstreams/:id': ['partner', 'company'],
+      '/admin/upstreams/new/:kind': ['oidc', 'apple', 'microsoft'],
+      ...(await beginEverything(latchkey, owner, people, browser, page)),
     },
   };
 }
 
-/** The first one is what pages about one account show, the second one is disabled. */
+/** The first one is what pages about one account show, the second one is disabled, the third one wants to go. */
 async function addPeople({ app, createAccount }: Latchkey): Promise<readonly AccountRow[]> {
   const without = { password: null };
   const long = await createAccount({
@@ -135,7 +145,9 @@ async function addPeople({ app, createAccount }: Latchkey): Promise<readonly Acc
   });
   const disabled = await createAccount({ ...without, name: FROM_THE_RIGHT, username: 'al_khwarizmi' });
   await app.sessionsAndGrants.disable(disabled, CLI);
-  const people = [long, disabled, await createAccount({ ...without, name: '<b>Bobby</b> &amp; "Tables"' })];
+  const leaving = await createAccount({ ...without, name: '<b>Bobby</b> &amp; "Tables"' });
+  await app.deletions.request(leaving, CLI, async () => undefined);
+  const people = [long, await app.accounts.get(disabled.id), await app.accounts.get(leaving.id)];
   for (let count = 0; count < MANY; count += 1) people.push(await createAccount(without));
   await app.database.transaction((em) => app.roles.assign(em, long.id, 'viewer', CLI));
   return people;
@@ -231,6 +243,7 @@ async function signInAt(latchkey: Latchkey, browser: Browser, clientId: string, 
 async function beginEverything(
   latchkey: Latchkey,
   owner: AccountRow,
+  people: readonly AccountRow[],
   browser: Browser,
   page: Page,
 ): Promise<Readonly<Record<string, string>>> {
@@ -243,7 +256,12 @@ async function beginEverything(
   };
   const [identity] = await latchkey.app.identities.list(owner.id);
   const passkey = page.element('a[href$="/rename"]').getAttribute('href')?.split('/').at(-2) ?? '';
+  const boxes = people.slice(0, 3).map(({ id }) => [`account_${id}`, 'on']);
   return {
+    '/admin/accounts/bulk/:ticket': await begin('/admin/accounts/bulk', {
+      act: 'disable',
+      ...Object.fromEntries(boxes),
+    }),
     '/account/identities/:id': identity?.id ?? '',
     '/account/security/passkeys/:id': passkey,
     '/account/profile/email/:requestId': await begin('/account/profile/email', { email: 'countess@example.org' }),

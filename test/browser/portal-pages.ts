@@ -1,7 +1,6 @@
 // Which pages the portals have, by the application's own table of routes, and where each is to be found in a populated installation. A page whose
 // address has no parameter comes along by itself. One with a parameter needs a line in `ids` of populated.ts; an address that answers with
 // something else than a page needs one in NO_PAGE, and a page whose name does not follow from its address one in NAMES.
-import assert from 'node:assert/strict';
 import type { Populated } from './populated.ts';
 
 export interface PortalPage {
@@ -46,6 +45,7 @@ const MORE: readonly (readonly [route: string, query: (stage: Populated) => Read
   ['/admin/invitations', () => ({ sent: '' })],
   ['/admin/organizations/:id', () => ({ changed: '' })],
   ['/admin/roles/:id', () => ({ changed: '' })],
+  ['/admin/upstreams', () => ({ deleted: '' })],
 ];
 /** Lists that have a second page there. */
 const LONG_LISTS = [
@@ -53,50 +53,56 @@ const LONG_LISTS = [
   ...['/admin/organizations', '/admin/organizations/:id'],
 ];
 
-/** Every page of both portals. @throws what is to be done about those that are not covered */
-export async function listPortalPages(stage: Populated): Promise<readonly PortalPage[]> {
+export interface PortalPages {
+  readonly pages: readonly PortalPage[];
+  /** Routes that nobody said anything about. */
+  readonly unknown: readonly string[];
+  /** Lines about routes that there are not. */
+  readonly gone: readonly string[];
+}
+
+/** Every page of both portals. */
+export async function findPortalPages(stage: Populated): Promise<PortalPages> {
   const routes = stage.latchkey.app
     .routes()
     .filter(({ method, path }) => method === 'GET' && /^\/(?:account|admin)(?:\/|$)/.test(path))
     .map(({ path }) => path)
     .toSorted();
-  const missing = routes.filter((route) => !(route in NO_PAGE) && pathOf(route, stage) === null);
-  const advice =
-    'A page of the portals is not looked at. If it is a page, put what stands for its parameter in `ids` of test/browser/populated.ts; ' +
-    'if it answers with something else, put its address in NO_PAGE of test/browser/portal-pages.ts.';
-  assert.deepEqual(missing, [], advice);
-  const gone = [...Object.keys({ ...NO_PAGE, ...NAMES }), ...Object.keys(stage.ids), ...LONG_LISTS].filter(
-    (route) => !routes.some((one) => one === route || one.startsWith(`${route}/`)),
-  );
-  assert.deepEqual(gone, [], 'lines about routes that are not there any more (portal-pages.ts, populated.ts)');
-  const pageOf = (route: string, query = ''): PortalPage => {
-    const path = pathOf(route, stage);
-    if (path === null) throw new Error(`${route} has no address`);
-    return { route, path: `${path}${query}`, name: nameOf(route) };
-  };
-  const plain = routes.filter((route) => !(route in NO_PAGE)).map((route) => pageOf(route));
-  const more = MORE.map(([route, query]) => pageOf(route, `?${new URLSearchParams(query(stage))}`));
+  const pagesOf = (route: string, query = ''): readonly PortalPage[] =>
+    pathsOf(route, stage).map((path) => ({ route, path: `${path}${query}`, name: nameOf(route) }));
+  const plain = routes.filter((route) => !(route in NO_PAGE)).flatMap((route) => pagesOf(route));
+  const more = MORE.flatMap(([route, query]) => pagesOf(route, `?${new URLSearchParams(query(stage))}`));
   const second: PortalPage[] = [];
-  for (const route of LONG_LISTS) {
-    const first = await stage.browser.get(pageOf(route).path);
+  for (const one of LONG_LISTS.flatMap((route) => pagesOf(route))) {
+    const first = await stage.browser.get(one.path);
     const next = new URL(first.element('a[rel=next]').getAttribute('href')?.replaceAll('&amp;', '&') ?? '', first.url);
-    second.push({ ...pageOf(route), path: `${next.pathname}${next.search}` });
+    second.push({ ...one, path: `${next.pathname}${next.search}` });
   }
-  return [...plain, ...more, ...second];
+  const named = [
+    ...Object.keys({ ...NO_PAGE, ...NAMES, ...stage.ids }),
+    ...MORE.map(([route]) => route),
+    ...LONG_LISTS,
+  ];
+  return {
+    pages: [...plain, ...more, ...second],
+    unknown: routes.filter((route) => !(route in NO_PAGE) && pathsOf(route, stage).length === 0),
+    gone: named.filter((route) => !routes.some((one) => one === route || one.startsWith(`${route}/`))),
+  };
 }
 
-/** The route with something in the place of each parameter; null when there is nothing to put there. */
-function pathOf(route: string, { ids }: Populated): string | null {
-  const own = ids[route];
-  let path = '';
+/** The route with something in the place of each parameter; none when there is nothing to put there. */
+function pathsOf(route: string, { ids }: Populated): readonly string[] {
   let before = '';
+  let paths: readonly string[] = [''];
+  // A line about the whole route is about its first parameter.
+  let own = ids[route];
   for (const part of route.split('/').slice(1)) {
     before += `/${part}`;
-    const value = part.startsWith(':') ? (own ?? ids[before]) : part;
-    if (value === undefined) return null;
-    path += `/${value}`;
+    const values = part.startsWith(':') ? [own ?? ids[before] ?? []].flat() : [part];
+    if (part.startsWith(':')) own = undefined;
+    paths = paths.flatMap((path) => values.map((value) => `${path}/${value}`));
   }
-  return path;
+  return paths;
 }
 
 /** Named in NAMES, or after a part of the address: `/admin/accounts/:id/disable` shows an `admin-account…`. */
