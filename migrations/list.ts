@@ -33,6 +33,7 @@ import { UpstreamUses } from './20261121000210-upstream-uses.ts';
 import { Upstreams } from './20261121000320-upstreams.ts';
 import { OrganizationInvitations } from './20261121000330-organization-invitations.ts';
 import { AccountTheme } from './20261121000340-account-theme.ts';
+import { AuditFailures } from './20261121000341-audit-failures.ts';
 
 export const migrations = [
   { name: '20261121000001-first', class: First },
@@ -69,4 +70,5 @@ export const migrations = [
   { name: '20261121000320-upstreams', class: Upstreams },
   { name: '20261121000330-organization-invitations', class: OrganizationInvitations },
   { name: '20261121000340-account-theme', class: AccountTheme },
+  { name: '20261121000341-audit-failures', class: AuditFailures },
 ];

@@ -87,6 +87,8 @@ describe('the admin portal in Chromium', { skip: missing }, () => {
         if (javaScriptEnabled) {
           await page.fill('#name', 'Difference Engine');
           assert.equal(await page.locator('.brand-preview .product').first().textContent(), 'Difference Engine');
+          const inMail = page.locator('[data-pane=mail] .preview-title');
+          assert.ok((await inMail.textContent())?.endsWith('Difference Engine'));
           // Nothing was sent yet.
           await page.waitForFunction(() => {
             const button = document.querySelector('.scheme-dark .button-primary');

@@ -61,6 +61,14 @@ describeOnEachBackend('the looks of the product', (latchkey) => {
     assert.equal(tried.status, 200, tried.describe());
     assert.ok(tried.html.querySelector('link[href="/assets/accent-preview.1-ffff00.css"]'));
     assert.ok(tried.text.includes('Keys &lt;&amp; Co&gt;'));
+    const panes = tried.html.querySelectorAll('.brand-preview');
+    const kinds = panes.map((pane) => `${pane.getAttribute('class')} ${pane.getAttribute('dir') ?? ''}`.trim());
+    assert.deepEqual(kinds, [
+      ...['brand-preview scheme-light ltr', 'brand-preview scheme-dark ltr', 'brand-preview scheme-light rtl'],
+      'brand-preview brand-preview-mail scheme-light',
+    ]);
+    for (const pane of panes) assert.ok(pane.innerHTML.includes('Keys &lt;&amp; Co&gt;'), pane.innerHTML);
+    assert.match(tried.element('[data-pane=mail]').text, /Here is the code to sign in to/);
     assert.ok(!(await latchkey().browser().get('/')).text.includes('Keys &lt;'), 'nothing is saved');
     const saved = await browser.submit(tried, chosen, { form: FORM, button: ['decision', 'save'] });
     assert.equal(saved.url.search, '?saved', saved.describe());

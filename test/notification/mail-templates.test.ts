@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { HTMLElement, parse, TextNode } from 'node-html-parser';
 import { createLocales } from '../../src/http/locale.ts';
-import { MailTemplates, type RenderedMail } from '../../src/notification/mail-templates.ts';
+import { MailTemplates, OWN_ACCENT, type RenderedMail } from '../../src/notification/mail-templates.ts';
 import type { Factor, Message, Notice } from '../../src/notification/message.ts';
 
 const ISSUER = 'https://id.example.com:8443';
@@ -65,6 +67,12 @@ function titleOf(sample: Sample): string {
   const { what, factor, notMePath } = sample.model as { what?: string; factor?: string; notMePath?: string };
   return [sample.kind, what, factor, notMePath && 'with a link for "not me"'].filter(Boolean).join(' ');
 }
+
+it('mails look in the preview of a brand as they are sent', () => {
+  const css = readFileSync(join(import.meta.dirname, '..', '..', 'views', 'assets', 'latchkey.css'), 'utf8');
+  const { light, dark } = OWN_ACCENT;
+  assert.match(css, new RegExp(`\\.brand-preview-mail \\{\\s+--accent: light-dark\\(${light}, ${dark}\\);`));
+});
 
 for (const sample of samples) {
   describe(`the mail ${titleOf(sample)}`, () => {

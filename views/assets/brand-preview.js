@@ -12,7 +12,7 @@ accent.addEventListener('input', () => {
 });
 
 title.addEventListener('input', () => {
-  for (const product of document.querySelectorAll('.brand-preview .product')) {
+  for (const product of document.querySelectorAll('.brand-preview .product, .brand-preview .value')) {
     product.textContent = title.value.trim() || title.defaultValue;
   }
 });
