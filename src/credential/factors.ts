@@ -215,7 +215,7 @@ export class Factors {
 
   /**
    * Makes approval in the bot a second factor. Fresh proof, and that this Telegram account has just approved, are the caller's part.
-   * @param findIdentity the account's linked identity, in the transaction; null when it is not linked
+   * @param findIdentity the account's linked identity, in the transaction, which may link it; null when it is not linked
    */
   async enrolTelegram(
     accountId: string,
@@ -225,10 +225,10 @@ export class Factors {
   ): Promise<'enrolled' | 'not-linked' | 'only-way'> {
     return this.#database.transaction(async (em) => {
       if (!(await lockCredentials(em, accountId))) return 'not-linked';
-      const identityId = await findIdentity(em);
-      if (identityId === null) return 'not-linked';
       const before = await this.overview(accountId, em);
       if (!canEnrolTelegram(before)) return 'only-way';
+      const identityId = await findIdentity(em);
+      if (identityId === null) return 'not-linked';
       await this.#telegram.save(em, accountId, identityId, telegramId);
       if (before.telegram !== null) await raiseCredentialVersion(em, accountId);
       await endTrustedDevices(em, accountId);

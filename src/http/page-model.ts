@@ -486,12 +486,16 @@ export interface SecondFactorModel {
 /** Of the page `second-factor-setup`: inside of a sign-in, for an account that needs a second factor and has none. */
 export interface SecondFactorSetupModel {
   readonly client: ClientModel | null;
-  readonly stage: 'choose' | 'totp' | 'passkey' | 'codes';
+  readonly stage: 'choose' | 'totp' | 'passkey' | 'telegram' | 'codes';
   readonly action: string;
-  readonly choices: readonly { readonly method: 'passkey' | 'totp'; readonly url: string }[];
+  readonly choices: readonly { readonly method: 'passkey' | 'totp' | 'telegram'; readonly url: string }[];
   /** `qr` is an SVG of our own. */
   readonly authenticator: { readonly secret: string; readonly qr: string } | null;
   readonly optionsUrl: string | null;
+  /** Where it is Telegram; null while the bot is not there. */
+  readonly bot: { readonly url: string; readonly name: string } | null;
+  /** Otherwise whoever answers is linked with the account. */
+  readonly isTelegramLinked: boolean;
   /** In clear, this once; empty when the page is opened again. */
   readonly codes: readonly string[];
   /** Posted by "not you?". */

@@ -1,19 +1,33 @@
 // What a sign-in still owes after what was proven: the account's own second factor, what the policy demands, what the app asks for. Nothing of
 // it is remembered: it is asked anew at each step, so that a change in between counts.
 import type { AccountRow } from '../account/accounts.ts';
-import { ACR_LEVELS, type Acr, assuranceOf, type Proof, satisfies } from '../credential/assurance.ts';
-import { type FactorOverview, type Factors, type SecondFactor, secondFactorsFor } from '../credential/factors.ts';
+import {
+  ACR_LEVELS,
+  type Acr,
+  assuranceOf,
+  type Proof,
+  satisfies,
+  secondFactorsAfter,
+} from '../credential/assurance.ts';
+import {
+  canEnrolTelegram,
+  type FactorOverview,
+  type Factors,
+  type SecondFactor,
+  secondFactorsFor,
+} from '../credential/factors.ts';
 import { requestedAcr } from '../oidc/acr.ts';
 import type { SignInPolicy } from '../oidc/sign-in-policy.ts';
-import type { Interaction } from './interaction.ts';
+import type { Interaction, InteractionParts } from './interaction.ts';
 
 export interface OwedParts {
   readonly factors: Factors;
   readonly signInPolicy: SignInPolicy;
+  readonly bot: InteractionParts['bot'];
 }
 
 /** What an account can set up while it signs in. */
-export type Enrolment = 'passkey' | 'totp';
+export type Enrolment = 'passkey' | 'totp' | 'telegram';
 
 export type Owed =
   | { readonly kind: 'nothing' }
@@ -28,7 +42,12 @@ export type Owed =
       /** A browser on which the second factor rests may stand in for it. */
       readonly mayBeTrusted: boolean;
     }
-  | { readonly kind: 'enrolment'; readonly choices: readonly Enrolment[] }
+  | {
+      readonly kind: 'enrolment';
+      readonly choices: readonly Enrolment[];
+      /** Otherwise it is linked with its enrolment. */
+      readonly isTelegramLinked: boolean;
+    }
   /** The account has second factors and none of them may follow this first one: Telegram is not independent of Telegram. */
   | { readonly kind: 'other-way' };
 
@@ -66,7 +85,20 @@ export async function findOwed(
   if (!satisfies(have, own)) return { kind: 'other-way' };
   // Somebody whose account has nothing that would do. What an app asks for, and the policy does not, ends as the engine's error.
   if (satisfies(have, policy)) return { kind: 'nothing' };
-  return { kind: 'enrolment', choices: policy === PHR ? ['passkey'] : ['passkey', 'totp'] };
+  const isTelegramLinked = overview.others.some(({ kind }) => kind === 'telegram');
+  if (policy === PHR) return { kind: 'enrolment', choices: ['passkey'], isTelegramLinked };
+  const mayLink = interaction.upstreams.some(({ door }) => door === 'bot');
+  const isInBot = parts.bot !== null && (isTelegramLinked || mayLink) && mayFollow(overview, proofs);
+  return {
+    kind: 'enrolment',
+    choices: ['passkey', 'totp', ...(isInBot ? ['telegram' as const] : [])],
+    isTelegramLinked,
+  };
+}
+
+/** Whether an approval in the bot would be another proof than what was shown: Telegram is not independent of Telegram. */
+function mayFollow(overview: FactorOverview, proofs: readonly Proof[]): boolean {
+  return canEnrolTelegram(overview) && proofs.some(({ method }) => secondFactorsAfter(method).includes('telegram'));
 }
 
 /** The weakest level that is enough for the request, as far as the account can reach it or the app insists. */

@@ -29,6 +29,13 @@ import {
 } from './second-factor.ts';
 import { sendSetupOptions, showSetup, submitSetup } from './second-factor-setup.ts';
 import {
+  sendSetupApprovalState,
+  showSetupApproval,
+  streamSetupApprovalState,
+  submitSetupApproval,
+  submitSetupQuestion,
+} from './second-factor-setup-telegram.ts';
+import {
   sendFactorApprovalState,
   showFactorApproval,
   streamFactorApprovalState,
@@ -130,25 +137,33 @@ export function interactionRoutes(parts: RoutesParts): Router {
       submit('login', (ctx, _, one) => submitStep(ctx, parts, one, requestOf(ctx))),
     );
   }
-  const inBot = '/second-factor/:requestId/telegram';
-  router.post(
-    inBot,
-    body,
-    submit('login', (ctx, _, one) => submitFactorQuestion(ctx, parts, one, requestOf(ctx))),
-  );
-  router.get(inBot, (ctx) => {
-    ctx.status = 303;
-    ctx.redirect(`/interaction/${String(ctx.params['uid'])}/second-factor/${requestOf(ctx)}?method=telegram`);
-  });
-  router.post(
-    `${inBot}/:approval`,
-    body,
-    submit('login', (ctx, _, one) => submitFactorApproval(ctx, parts, one, requestOf(ctx), approvalOf(ctx))),
-  );
+  for (const [page, ask, finish] of [
+    ['second-factor', submitFactorQuestion, submitFactorApproval],
+    ['second-factor-setup', submitSetupQuestion, submitSetupApproval],
+  ] as const) {
+    const inBot = `/${page}/:requestId/telegram`;
+    router.post(
+      inBot,
+      body,
+      submit('login', (ctx, _, one) => ask(ctx, parts, one, requestOf(ctx))),
+    );
+    router.get(inBot, (ctx) => {
+      ctx.status = 303;
+      ctx.redirect(`/interaction/${String(ctx.params['uid'])}/${page}/${requestOf(ctx)}?method=telegram`);
+    });
+    router.post(
+      `${inBot}/:approval`,
+      body,
+      submit('login', (ctx, _, one) => finish(ctx, parts, one, requestOf(ctx), approvalOf(ctx))),
+    );
+  }
   for (const [path, step] of [
-    [`${inBot}/:approval`, showFactorApproval],
-    [`${inBot}/:approval/state`, sendFactorApprovalState],
-    [`${inBot}/:approval/events`, streamFactorApprovalState],
+    ['/second-factor/:requestId/telegram/:approval', showFactorApproval],
+    ['/second-factor/:requestId/telegram/:approval/state', sendFactorApprovalState],
+    ['/second-factor/:requestId/telegram/:approval/events', streamFactorApprovalState],
+    ['/second-factor-setup/:requestId/telegram/:approval', showSetupApproval],
+    ['/second-factor-setup/:requestId/telegram/:approval/state', sendSetupApprovalState],
+    ['/second-factor-setup/:requestId/telegram/:approval/events', streamSetupApprovalState],
   ] as const) {
     router.get(path, show(onlyAtLogin((ctx, one) => step(ctx, parts, one, requestOf(ctx), approvalOf(ctx)))));
   }

@@ -12,7 +12,7 @@ import type { SecondFactorSetupModel } from '../http/page-model.ts';
 import { accountView, type Interaction } from './interaction.ts';
 import type { Enrolment, Owed } from './owed.ts';
 import { parseAnswer, spendOptions } from './passkey-login.ts';
-import type { SecondFactorParts } from './second-factor.ts';
+import { botOf, type SecondFactorParts } from './second-factor.ts';
 import { findHalfSignedIn, type HalfWay, halfWayPath, proceed, putHalfSignedIn, takeHalfSignedIn } from './sign-in.ts';
 
 const FORM = z.strictObject({
@@ -20,7 +20,7 @@ const FORM = z.strictObject({
   answer: z.string().max(30_000).optional(),
 });
 
-type State = Partial<Pick<SecondFactorSetupModel, 'stage' | 'action' | 'codes' | 'errors'>>;
+type State = Partial<Pick<SecondFactorSetupModel, 'stage' | 'codes' | 'errors'>>;
 type OwedEnrolment = Extract<Owed, { readonly kind: 'enrolment' }>;
 
 export async function showSetup(
@@ -29,21 +29,22 @@ export async function showSetup(
   interaction: Interaction,
   token: string,
   errors: SecondFactorSetupModel['errors'] = { fields: {} },
+  chosen?: Enrolment,
 ): Promise<void> {
   const half = await findHalfSignedIn(ctx, parts, interaction, token);
   if (half?.owed.kind === 'nothing') {
     // Set up, and the page was opened once more: what is left is to go on.
-    show(ctx, parts, interaction, half, { stage: 'codes' });
+    show(ctx, parts, interaction, token, half, { stage: 'codes' });
     return;
   }
   if (half?.owed.kind !== 'enrolment') {
     elsewhere(ctx, interaction, token, half);
     return;
   }
-  const method = methodOf(ctx, parts, half.owed);
+  const method = chosen ?? methodOf(ctx, parts, half.owed);
   const status = errors.summary === undefined && Object.keys(errors.fields).length === 0 ? 200 : 422;
   const authenticator = method === 'totp' ? await authenticatorOf(parts, half) : null;
-  show(ctx, parts, interaction, half, { stage: method ?? 'choose', errors }, { status, authenticator });
+  show(ctx, parts, interaction, token, half, { stage: method ?? 'choose', errors }, { status, authenticator });
 }
 
 export async function sendSetupOptions(
@@ -82,27 +83,41 @@ export async function submitSetup(
     return;
   }
   const method = methodOf(ctx, parts, half.owed);
-  if (method === null) throw new InvalidRequest('Choose what to set up.', { code: 'unexpected-field' });
+  // The approval in the bot is asked for and answered at addresses of its own: see second-factor-setup-telegram.ts.
+  if (method === null || method === 'telegram') {
+    throw new InvalidRequest('Choose what to set up.', { code: 'unexpected-field' });
+  }
   const outcome =
     method === 'totp' ? await setUpTotp(ctx, parts, half, form) : await setUpPasskey(ctx, parts, half, form);
   if ('problem' in outcome) {
     await showSetup(ctx, parts, interaction, token, outcome.problem);
     return;
   }
+  await finishSetup(ctx, parts, interaction, token, half, outcome.proofs);
+}
+
+/** Something is set up: the codes that stand in for it, and on. @param shown what was proven by setting it up */
+export async function finishSetup(
+  ctx: Context,
+  parts: SecondFactorParts,
+  interaction: Interaction,
+  token: string,
+  half: HalfWay,
+  shown: readonly Proof[],
+): Promise<void> {
   if (!(await takeHalfSignedIn(parts, token))) {
     elsewhere(ctx, interaction, token, null);
     return;
   }
   const { account, proven } = half;
-  const proofs = [...proven.proofs, ...outcome.proofs];
+  const proofs = [...proven.proofs, ...shown];
   if ((await parts.recoveryCodes.count(account.id)) > 0) {
     await proceed(ctx, parts, interaction, account, { ...proven, proofs });
     return;
   }
   const next = await putHalfSignedIn(ctx, parts, interaction, account, { ...proven, proofs });
-  const action = `/interaction/${interaction.uid}/second-factor-setup/${next}`;
   const codes = await parts.recoveryCodes.regenerate(account.id);
-  show(ctx, parts, interaction, half, { stage: 'codes', action, codes });
+  show(ctx, parts, interaction, next, half, { stage: 'codes', codes });
 }
 
 type SetUp =
@@ -159,6 +174,7 @@ function show(
   ctx: Context,
   parts: SecondFactorParts,
   interaction: Interaction,
+  token: string,
   half: HalfWay,
   state: State,
   more: { readonly status?: number; readonly authenticator?: SecondFactorSetupModel['authenticator'] } = {},
@@ -166,13 +182,16 @@ function show(
   const { account, owed } = half;
   const { stage = 'choose' } = state;
   const choices = owed.kind === 'enrolment' ? choicesOf(parts, owed) : [];
+  const path = `/interaction/${interaction.uid}/second-factor-setup/${token}`;
   const model: SecondFactorSetupModel = {
     client: interaction.client,
     stage,
-    action: stage === 'codes' || stage === 'choose' ? ctx.path : `${ctx.path}?method=${stage}`,
-    choices: choices.filter((one) => one !== stage).map((one) => ({ method: one, url: `${ctx.path}?method=${one}` })),
+    action: actionOf(path, stage),
+    choices: choices.filter((one) => one !== stage).map((one) => ({ method: one, url: `${path}?method=${one}` })),
     authenticator: more.authenticator ?? null,
-    optionsUrl: stage === 'passkey' ? `${ctx.path}/options` : null,
+    optionsUrl: stage === 'passkey' ? `${path}/options` : null,
+    bot: stage === 'telegram' ? botOf(parts) : null,
+    isTelegramLinked: owed.kind === 'enrolment' && owed.isTelegramLinked,
     codes: [],
     switchAction: `/interaction/${interaction.uid}/switch`,
     errors: { fields: {} },
@@ -186,7 +205,12 @@ function show(
   });
 }
 
-function elsewhere(ctx: Context, interaction: Interaction, token: string, half: HalfWay | null): void {
+function actionOf(path: string, stage: SecondFactorSetupModel['stage']): string {
+  if (stage === 'telegram') return `${path}/telegram`;
+  return stage === 'codes' || stage === 'choose' ? path : `${path}?method=${stage}`;
+}
+
+export function elsewhere(ctx: Context, interaction: Interaction, token: string, half: HalfWay | null): void {
   ctx.status = 303;
   ctx.redirect(half === null ? `/interaction/${interaction.uid}` : halfWayPath(interaction, token, half.owed));
 }

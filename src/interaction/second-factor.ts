@@ -243,7 +243,8 @@ function methodsOf({ bot }: SecondFactorParts, { methods }: OwedFactor): readonl
   return methods.filter((one) => one !== 'telegram' || bot !== null);
 }
 
-function botOf({ bot }: SecondFactorParts): SecondFactorModel['bot'] {
+/** Null while it is not there. */
+export function botOf({ bot }: SecondFactorParts): SecondFactorModel['bot'] {
   const username = bot?.telegram.username ?? null;
   return username === null ? null : { url: `https://t.me/${username}`, name: `@${username}` };
 }

@@ -100,6 +100,28 @@ export class Linking {
     return true;
   }
 
+  /**
+   * The id of the account's own identity. One that is nobody's becomes it where it may, unless the account has another at this upstream: whose
+   * that is was proven before.
+   */
+  async findOwnWithin(
+    ctx: Context,
+    em: EntityManager,
+    upstream: Upstream,
+    identity: UpstreamIdentity,
+    account: AccountRow,
+    mayLink: boolean,
+  ): Promise<string | null> {
+    const { identities } = this.#parts;
+    const key = keyOf(upstream, identity);
+    const own = await identities.findId(em, account.id, key);
+    if (own !== null || !mayLink) return own;
+    const others = await identities.list(account.id, em);
+    if (others.some((one) => one.upstream === upstream.identities)) return null;
+    const isLinked = await this.linkWithin(ctx, em, upstream, identity, account);
+    return isLinked ? identities.findId(em, account.id, key) : null;
+  }
+
   /** An account that did not exist, with its identity, in one transaction; null when the identity got an account meanwhile. */
   async create(
     upstream: Upstream,
@@ -156,6 +178,9 @@ export class Linking {
     // Another account than the one whose proof was asked for.
     const isMeant = pending.accountId === null || pending.accountId === account.id;
     if (upstream && isMeant && (await this.link(ctx, upstream, pending.identity, account))) return;
+    // A second factor that was set up on the way may have linked it.
+    const owner = upstream && (await this.#parts.identities.findAccountId(keyOf(upstream, pending.identity)));
+    if (isMeant && owner === account.id) return;
     await this.#parts.audit.record({
       actor: { kind: 'account', id: account.id },
       ...{ action: 'identity.link', target: { kind: 'account', id: account.id } },

@@ -171,9 +171,12 @@ const secondFactorSetup: SecondFactorSetupModel = {
   choices: [
     { method: 'passkey', url: '/interaction/abc/second-factor-setup/def?method=passkey' },
     { method: 'totp', url: '/interaction/abc/second-factor-setup/def?method=totp' },
+    { method: 'telegram', url: '/interaction/abc/second-factor-setup/def?method=telegram' },
   ],
   authenticator: null,
   optionsUrl: null,
+  bot: null,
+  isTelegramLinked: false,
   codes: [],
   switchAction: '/interaction/abc/switch',
   errors: { fields: {} },
@@ -542,6 +545,28 @@ export const samples: readonly Sample[] = [
       stage: 'passkey',
       choices: secondFactorSetup.choices.slice(1),
       optionsUrl: '/interaction/abc/second-factor-setup/def/options',
+    } satisfies SecondFactorSetupModel,
+  },
+  ...([true, false] as const).map((isTelegramLinked) => ({
+    name: `second-factor-setup-telegram${isTelegramLinked ? '' : '-link'}`,
+    page: 'second-factor-setup',
+    isSignedIn: true,
+    model: {
+      ...secondFactorSetup,
+      ...{ stage: 'telegram', action: '/interaction/abc/second-factor-setup/def/telegram', isTelegramLinked },
+      choices: secondFactorSetup.choices.slice(0, 2),
+      bot: { url: 'https://t.me/latchkey_test_bot', name: '@latchkey_test_bot' },
+      errors: isTelegramLinked ? { summary: 'second_factor_setup.problem.telegram', fields: {} } : { fields: {} },
+    } satisfies SecondFactorSetupModel,
+  })),
+  {
+    name: 'second-factor-setup-telegram-away',
+    page: 'second-factor-setup',
+    isSignedIn: true,
+    model: {
+      ...secondFactorSetup,
+      ...{ stage: 'telegram', action: '/interaction/abc/second-factor-setup/def/telegram' },
+      choices: secondFactorSetup.choices.slice(0, 2),
     } satisfies SecondFactorSetupModel,
   },
   {

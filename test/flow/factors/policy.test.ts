@@ -28,6 +28,7 @@ describeOnEachBackend(
     it('has an authenticator app set up inside of the sign-in, and hands out recovery codes', async () => {
       const { client, account, browser, verifier, page } = await begin(latchkey());
       assert.equal(page.id, 'second-factor-setup', page.describe());
+      assert.equal(page.html.querySelector('a[href$="method=telegram"]'), null, 'there is no bot');
       const totp = await browser.get(page.element('a[href$="method=totp"]').getAttribute('href') ?? '');
       const secret = totp.element('#totp-secret').text;
       assert.equal((await browser.submit(totp, { code: '000000' })).status, 422);
