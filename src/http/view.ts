@@ -72,7 +72,7 @@ interface Head {
 
 /** The names that templates may use without saying where they come from. */
 const LOCALS = [
-  'model page head t rich link code plain countdown clock moment problem initial icon asset errorText account csrf path requestId',
+  'model page head t rich link code plain list countdown clock moment problem initial icon asset errorText account csrf path requestId',
   'locale theme navigation direction languages productName brand host body',
 ].flatMap((names) => names.split(' '));
 
@@ -131,6 +131,7 @@ export function createView(parts: {
         rich: (key: string, values: RichValues) => rich(t, key, values),
         problem: (text: string, values?: Record<string, string | number>) =>
           locales.has(text) ? t(text, values) : text,
+        list: (texts: readonly string[]) => list(locale, texts),
         countdown: (seconds: number) => countdown(locale, seconds),
         moment: (iso: string, zone: string | null) => moment(locale, iso, zone),
         clock: (seconds: number) => clock(locale, seconds),
@@ -186,12 +187,20 @@ function rich(t: Translate, key: string, values: RichValues): Markup {
 /** A link inside of a sentence. One that leaves our origin opens without a way back into our page. */
 function link(url: string, text: string): Markup {
   const relation = url.startsWith('/') ? '' : ' rel="noopener"';
-  return new Markup(`<a href="${ejs.escapeXML(url)}"${relation}>${ejs.escapeXML(text)}</a>`);
+  return new Markup(`<a href="${ejs.escapeXML(url)}"${relation}><bdi>${ejs.escapeXML(text)}</bdi></a>`);
 }
 
 /** A value inside of a sentence that is not stressed. */
 function plain(text: string): Markup {
   return new Markup(`<bdi>${ejs.escapeXML(text)}</bdi>`);
+}
+
+/** Several names one after the other, with what the language writes between them. */
+function list(locale: string, texts: readonly string[]): Markup {
+  const parts = new Intl.ListFormat(locale, { type: 'conjunction', style: 'narrow' }).formatToParts(texts);
+  return new Markup(
+    parts.map(({ type, value }) => (type === 'element' ? String(plain(value)) : ejs.escapeXML(value))).join(''),
+  );
 }
 
 /** What is typed or compared letter by letter: a command, a number, an id. */

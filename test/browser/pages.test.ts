@@ -84,6 +84,35 @@ describe('pages in Chromium', { skip: missing }, () => {
     });
   }
 
+  it('in a language from right to left, addresses, names and numbers keep their direction', async () => {
+    await withPage({ viewport: { width: 1280, height: 800 } }, async (page) => {
+      let seen = 0;
+      for (const { name } of samples) {
+        await open(page, name, 'ar');
+        const found = await page.evaluate(() => {
+          const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+          const texts: { text: string; direction: string }[] = [];
+          while (walker.nextNode()) {
+            const text = walker.currentNode.textContent?.trim() ?? '';
+            const parent = walker.currentNode.parentElement;
+            // A mark at the beginning jumps to the other end of a word that has the direction of the sentence.
+            if (!parent?.checkVisibility() || !/^[@#+/]\S*[A-Za-z0-9]/.test(text)) continue;
+            texts.push({ text, direction: getComputedStyle(parent).direction });
+          }
+          return { direction: getComputedStyle(document.body).direction, texts };
+        });
+        assert.equal(found.direction, 'rtl', name);
+        assert.deepEqual(
+          found.texts.filter(({ direction }) => direction !== 'ltr'),
+          [],
+          name,
+        );
+        seen += found.texts.length;
+      }
+      assert.ok(seen > 5, 'there are some');
+    });
+  });
+
   it('controls are large enough to hit', async () => {
     await withPage({ viewport: { width: 320, height: 640 } }, async (page) => {
       for (const { name } of samples) {

@@ -129,12 +129,18 @@ describe('what templates can say', () => {
   it('links inside of a sentence are whole, and foreign ones get no way back into our page', () => {
     assert.equal(
       show(`<%= rich('login.register', { link: link('/register', t('login.register_link')) }) %>`),
-      'No account yet? <a href="/register">Create one</a>',
+      'No account yet? <a href="/register"><bdi>Create one</bdi></a>',
     );
     assert.equal(
       show(`<%= link(model.url, model.text) %>`, { url: 'https://example.com/?a="b"', text: '<' }),
-      '<a href="https://example.com/?a=&#34;b&#34;" rel="noopener">&lt;</a>',
+      '<a href="https://example.com/?a=&#34;b&#34;" rel="noopener"><bdi>&lt;</bdi></a>',
     );
+  });
+
+  it('names stand in a row with what the language writes between them, each with its own direction', () => {
+    const row = (locale: string) => show(`<%= list(['A', 'B', '<']) %>`, {}, locale);
+    assert.equal(row('en'), '<bdi>A</bdi>, <bdi>B</bdi>, <bdi>&lt;</bdi>');
+    assert.equal(row('ar'), '<bdi>A</bdi> و<bdi>B</bdi> و<bdi>&lt;</bdi>');
   });
 
   it('a time to wait is in words, in the two units that matter', () => {
