@@ -37,6 +37,10 @@ const REHASH = {
   name: 'password_rehash',
   text: 'update password set hash = $3 where account_id = $1 and hash = $2',
 };
+const CHANGED_AT = {
+  name: 'password_changed_at',
+  text: 'select changed_at as "changedAt" from password where account_id = $1',
+};
 const SET = `insert into password (account_id, hash, created_at, changed_at) values (?, ?, now(), now())
   on conflict (account_id) do update set hash = excluded.hash, changed_at = excluded.changed_at`;
 
@@ -130,6 +134,12 @@ export class Passwords {
         ...(this.#pepper ? { secret: this.#pepper } : {}),
       }),
     );
+  }
+
+  /** When it was chosen; null where there is none. */
+  async findChangedAt(accountId: string): Promise<Date | null> {
+    const { rows } = await this.#database.sql.query<{ changedAt: Date | string }>(CHANGED_AT, [accountId]);
+    return rows[0] ? new Date(rows[0].changedAt) : null;
   }
 
   /** Stores a hash made by `hash`, in the transaction of the change around it. */

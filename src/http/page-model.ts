@@ -509,6 +509,8 @@ export interface SecurityModel {
   /** Something was just changed. */
   readonly changed: boolean;
   readonly hasPassword: boolean;
+  /** When it was chosen. */
+  readonly passwordChangedAt: MomentModel | null;
   readonly hasAuthenticator: boolean;
   readonly authenticatorUse: FactorUse | null;
   /** Whether browsers know passkeys here. */
@@ -897,6 +899,8 @@ export interface AdminRoleModel {
     readonly isInherited: boolean;
   }[];
   readonly isChanged: boolean;
+  /** Null for who may not see events. */
+  readonly auditUrl: string | null;
   readonly form: {
     readonly id: string;
     readonly name: string;
@@ -1117,6 +1121,8 @@ export interface AdminClientModel {
   readonly authMethod: string;
   readonly grantTypes: string;
   readonly isChanged: boolean;
+  /** What was done to it, and what was done with it; null for who may not see events. */
+  readonly auditUrls: Readonly<Record<'changes' | 'uses', string | null>>;
   readonly form: {
     readonly name: string;
     /** One in a line. */

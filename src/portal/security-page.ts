@@ -89,10 +89,12 @@ export async function showSecurity(
   // A browser that was told once forgets what is gone; also when the last one is.
   const isTold = isOverview && (overview.passkeys.length > 0 || changed === 'passkey');
   const events = isOverview ? await parts.audit.listOwn(account.id, Object.keys(EVENTS), MOST_EVENTS) : [];
+  const chosenAt = isOverview ? await parts.passwords.findChangedAt(account.id) : null;
   const model: SecurityModel = {
     stage: 'overview',
     changed: isOverview && typeof changed === 'string' && changed !== '',
     hasPassword: overview.hasPassword,
+    passwordChangedAt: chosenAt === null ? null : moment(chosenAt, locale, account.zoneinfo),
     hasAuthenticator: overview.totp !== null,
     authenticatorUse: useOf(overview.totp, locale, account.zoneinfo),
     canPasskey: parts.passkeys.isAvailable,

@@ -87,6 +87,10 @@ describeOnEachBackend('clients in the admin portal', (latchkey) => {
     }
     assert.deepEqual((await latchkey().app.clients.get(id)).metadata, metadata);
     assert.equal(metadata.latchkey_first_party, true);
+    const history = changed.element('main a[href^="/admin/audit?target="]').getAttribute('href') ?? '';
+    const events = (await browser.get(history)).html.querySelectorAll('[data-event]');
+    assert.ok(events.length >= 2, 'made and changed');
+    assert.ok(changed.html.querySelector(`main a[href="/admin/audit?client=${id}"]`));
     const rotated = await browser.submit(changed, { overlap: '86400' }, { form: at(id, '/secret') });
     assert.notEqual(rotated.element('#client-secret').text, secret);
     assert.equal((await latchkey().app.clients.get(id)).secretHashes.length, 2);

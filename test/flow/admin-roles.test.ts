@@ -80,6 +80,8 @@ describeOnEachBackend('roles in the admin portal', (latchkey) => {
     const changed = await post(browser, page, id, { rank: '1', 'may_audit:read': 'on' });
     assert.equal(changed.id, 'admin-role', changed.describe());
     assert.equal((await holder.browser.get('/admin/clients')).status, 403);
+    const history = changed.element('main a[href^="/admin/audit?target="]').getAttribute('href') ?? '';
+    assert.ok((await browser.get(history)).html.querySelectorAll('[data-event]').length >= 2, 'made and changed');
     const question = await browser.get(`${HOME}/${id}/delete`);
     const refused = await browser.submit(question, {}, { form: at(id, '/delete') });
     assert.ok(refused.html.querySelector('#problems'), refused.describe());

@@ -40,6 +40,7 @@ const detail: AdminClientModel = {
   authMethod: 'client_secret_basic',
   grantTypes: 'authorization_code, refresh_token',
   isChanged: false,
+  auditUrls: { changes: '/admin/audit?target=x', uses: '/admin/audit?client=x' },
   form: {
     name: 'Photo Album',
     redirectUris: 'https://photos.example.com/callback',

@@ -42,6 +42,7 @@ const detail: AdminRoleModel = {
     isInherited: name === 'accounts:read',
   })),
   isChanged: false,
+  auditUrl: '/admin/audit?target=seller',
   form: {
     ...{ id: 'helpdesk', name: 'Helpdesk', rank: '2', audience: '', apiPermissions: '' },
     ...{ inherits: ['viewer'], permissions: ['sessions:revoke'] },

@@ -97,7 +97,7 @@ const profile: ProfileModel = {
     { tag: 'ru', name: 'Русский' },
   ],
   email: 'ada@example.com',
-  username: null,
+  username: 'ada',
   pendingEmail: null,
   typedEmail: '',
   code: null,

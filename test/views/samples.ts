@@ -188,6 +188,7 @@ const security: SecurityModel = {
   stage: 'overview',
   changed: true,
   hasPassword: true,
+  passwordChangedAt: moment,
   hasAuthenticator: true,
   authenticatorUse: { createdAt: moment, lastUsedAt: moment },
   canPasskey: true,
@@ -589,6 +590,7 @@ export const samples: readonly Sample[] = [
       ...{
         changed: false,
         hasPassword: false,
+        passwordChangedAt: null,
         hasAuthenticator: false,
         authenticatorUse: null,
         hasSecondFactor: false,

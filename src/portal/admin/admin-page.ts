@@ -37,6 +37,11 @@ export function adminNavigation(permissions: ReadonlySet<Permission>, path: stri
   };
 }
 
+/** The events about one object; null for who may not see them. */
+export function auditUrl(who: Administrator, filter: Readonly<Record<string, string>>): string | null {
+  return who.authority.permissions.has('audit:read') ? `/admin/audit?${new URLSearchParams(filter)}` : null;
+}
+
 /** @param options.status of the answer, 200 when nothing is said */
 export function showAdminPage(
   ctx: RouterContext,

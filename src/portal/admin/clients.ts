@@ -14,7 +14,7 @@ import type { Pages } from '../../http/page.ts';
 import type { AdminClientModel, AdminClientsModel, FormProblems } from '../../http/page-model.ts';
 import { causeOf } from '../portal-session.ts';
 import { type AdminDoorParts, type Administrator, adminDoors } from './admin-door.ts';
-import { showAdminPage } from './admin-page.ts';
+import { auditUrl, showAdminPage } from './admin-page.ts';
 
 const HOME = '/admin/clients';
 const PAGE = 50;
@@ -251,6 +251,7 @@ function showOne(
     authMethod: metadata.token_endpoint_auth_method ?? 'client_secret_basic',
     grantTypes: (metadata.grant_types ?? ['authorization_code']).join(', '),
     isChanged: ctx.query['changed'] !== undefined,
+    auditUrls: { changes: auditUrl(who, { target: clientId }), uses: auditUrl(who, { client: clientId }) },
     form: shown.form ?? stored(client),
     errors: shown.errors ?? NO_PROBLEMS,
   };

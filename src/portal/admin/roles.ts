@@ -11,7 +11,7 @@ import type { Pages } from '../../http/page.ts';
 import type { AdminRoleModel, AdminRolesModel, FormProblems } from '../../http/page-model.ts';
 import type { Database } from '../../storage/database.ts';
 import { type AdminDoorParts, type Administrator, adminDoors } from './admin-door.ts';
-import { showAdminPage } from './admin-page.ts';
+import { auditUrl, showAdminPage } from './admin-page.ts';
 import { causeBy, seeOther, wordsOf } from './admin-request.ts';
 
 const HOME = '/admin/roles';
@@ -153,6 +153,7 @@ async function showOne(
       isInherited: inherited.has(name),
     })),
     isChanged: ctx.query['changed'] !== undefined,
+    auditUrl: role === null ? null : auditUrl(who, { target: role.id }),
     form,
     errors: shown.errors ?? NO_PROBLEMS,
   };

@@ -59,6 +59,8 @@ describeOnEachBackend(
       const [browser, page] = await enter(account);
       assert.equal(page.id, 'account-security', page.describe());
       assert.match(page.element('.notice').text, /add a passkey/);
+      const chosen = page.element('#password-heading + .hint time').getAttribute('datetime') ?? '';
+      assert.ok(Math.abs(Date.parse(chosen) - Date.now()) < 600_000, chosen);
       const setUp = await browser.get(`${SECURITY}/authenticator`);
       const secret = setUp.element('#totp-secret').text;
       assert.match(secret, /^[A-Z2-7]{32}$/);

@@ -245,9 +245,11 @@ describeOnEachBackend(
   'the profile',
   (latchkey) => {
     it('takes name and language, and nothing else', async () => {
-      const account = await latchkey().createAccount();
+      const named = { email: newAddress(), username: `ada_${Date.now() % 1_000_000}` };
+      const account = await latchkey().createAccount(named);
       const browser = latchkey().browser();
       const page = await signIn(browser, account.email ?? '');
+      assert.ok(page.element('#username-heading + .hint').text.includes(named.username), 'shown, with why it stays');
       const saved = await browser.submit(page, { name: '  Grace ', locale: 'ru', zone: 'Asia/Almaty' });
       assert.equal(saved.element('html').getAttribute('lang'), 'ru', saved.describe());
       const csrf = saved.element('input[name=csrf]').getAttribute('value') ?? '';
