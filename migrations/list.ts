@@ -34,6 +34,7 @@ import { Upstreams } from './20261121000320-upstreams.ts';
 import { OrganizationInvitations } from './20261121000330-organization-invitations.ts';
 import { AccountTheme } from './20261121000340-account-theme.ts';
 import { AuditFailures } from './20261121000341-audit-failures.ts';
+import { ChatNotices } from './20261121000300-chat-notices.ts';
 
 export const migrations = [
   { name: '20261121000001-first', class: First },
@@ -71,4 +72,5 @@ export const migrations = [
   { name: '20261121000330-organization-invitations', class: OrganizationInvitations },
   { name: '20261121000340-account-theme', class: AccountTheme },
   { name: '20261121000341-audit-failures', class: AuditFailures },
+  { name: '20261121000300-chat-notices', class: ChatNotices },
 ];

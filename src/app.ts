@@ -66,7 +66,9 @@ import { resetRoutes } from './interaction/reset.ts';
 import { interactionRoutes } from './interaction/routes.ts';
 import { type Log, serializeError } from './log.ts';
 import { Metrics } from './metrics.ts';
+import { ChatOutbox, sealedChatNotices } from './notification/chat-outbox.ts';
 import { OWN_ACCENT } from './notification/mail-templates.ts';
+import { Notices } from './notification/notices.ts';
 import { createNotifications } from './notification/notifications.ts';
 import { sealedMails } from './notification/outbox.ts';
 import { AccountDeletions } from './oidc/account-deletions.ts';
@@ -136,6 +138,7 @@ import { createBotApi } from './telegram/bot-api.ts';
 import { Chats } from './telegram/chats.ts';
 import { CodeDelivery } from './telegram/code-delivery.ts';
 import { GATEWAY_ROOT, Gateway } from './telegram/gateway.ts';
+import { NoticeWorker } from './telegram/notice-worker.ts';
 import { Pace } from './telegram/pace.ts';
 import { type InitDataKey, readMiniAppKey } from './telegram/signed-data.ts';
 import { Telegram } from './telegram/telegram.ts';
@@ -159,6 +162,7 @@ const SEALED_TABLES: readonly SealedTable[] = [
   sealedPhoneCodes,
   sealedOneTimeValues,
   sealedMails,
+  sealedChatNotices,
   sealedArtifacts,
   sealedUpstreamTokens,
   sealedUpstreamSecrets,
@@ -316,7 +320,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     settings: { ...settings.phoneCodes, switchedOff },
   });
   const identities = new LinkedIdentities({ database, seal });
-  const provenPhones = new ProvenPhones({ database, accounts, audit });
+  const provenPhones = new ProvenPhones({ database, accounts, audit, notices: () => notices });
   const upstreamParts = { fetch: guardedFetch, telegramProxy: secrets.telegramProxy, log };
   const upstreams = new Upstreams({
     ...upstreamParts,
@@ -372,6 +376,24 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     fixed: {
       name: loaded.sources.get('LATCHKEY_PRODUCT_NAME') === 'default' ? null : settings.productName,
       accent: settings.accentColor,
+    },
+  });
+  const notifications = createNotifications({
+    ...{ database, seal, locales, log, issuer: settings.issuer, productName: settings.productName },
+    ...{ from: settings.mail.from, dataDir: settings.dataDir },
+    plainHosts: settings.mail.plainHosts,
+    look() {
+      const { name, palette } = brand;
+      return { name, accent: palette ? { light: palette.light.accent, dark: palette.dark.accent } : OWN_ACCENT };
+    },
+    ...{ smtpUrl: secrets.smtpUrl, smtpFallbackUrl: secrets.smtpFallbackUrl },
+  });
+  const chatOutbox = new ChatOutbox({ database, seal, mail: (em, message) => notifications.send(em, message) });
+  const notices = new Notices({
+    ...{ mails: notifications, chats: chatOutbox, oneTime, notMeTtl: settings.ttl.notMe },
+    async findChats(em, accountId) {
+      if (bot === null) return [];
+      return bot.chats.listReachable(em, await identities.listSubjects(em, accountId, TELEGRAM_IDENTITIES));
     },
   });
   const view = createView({
@@ -430,10 +452,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const engine = new Engine(buildProvider);
   const logoutDeliveries = new LogoutDeliveries({ sql: database.sql, engine, fetch: guardedFetch, log });
   const sessionsAndGrants = new SessionsAndGrants({
-    ...{ database, accounts, identities, factors, lockout, roles, audit },
-    ...{ browserSessions, grants, mailed, trustedDevices, notifyLogout, personalData },
     ...{ database, accounts, identities, factors, lockout, roles, organizations, audit },
-    ...{ browserSessions, grants, mailed, trustedDevices, notifyLogout },
+    ...{ browserSessions, grants, mailed, trustedDevices, notifyLogout, personalData, notices },
   });
 
   const deletions = new AccountDeletions({
@@ -479,32 +499,31 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     ...{ database, oneTime, accounts, passwords, roles, clients, audit, pages, csrf, naming },
     issuer: settings.issuer,
   };
-  const notifications = createNotifications({
-    ...{ database, seal, locales, log, issuer: settings.issuer, productName: settings.productName },
-    ...{ from: settings.mail.from, dataDir: settings.dataDir },
-    plainHosts: settings.mail.plainHosts,
-    look() {
-      const { name, palette } = brand;
-      return { name, accent: palette ? { light: palette.light.accent, dark: palette.dark.accent } : OWN_ACCENT };
-    },
-    ...{ smtpUrl: secrets.smtpUrl, smtpFallbackUrl: secrets.smtpFallbackUrl },
-  });
   const bot = secrets.telegramBotToken === undefined ? null : openBot(secrets.telegramBotToken);
 
   function openBot(token: string): {
     readonly telegram: Telegram;
     readonly approvals: Approvals;
+    readonly chats: Chats;
+    readonly noticeWorker: NoticeWorker;
     readonly secret: string;
   } {
     const { sql } = database;
     const { mode = 'polling', apiRoot } = settings.telegram ?? {};
     const approvals = new Approvals({ sql, seal });
     const secret = seal.deriveKey('telegram webhook').toString('base64url');
+    const chats = new Chats({ sql });
+    const way = { token, apiRoot, proxy: secrets.telegramProxy, metrics };
+    const noticeWorker = new NoticeWorker({
+      ...{ bot: createBotApi({ ...way, isQueued: true }), outbox: chatOutbox, chats, locales, issuer, log },
+      lease: new Lease({ sql, name: 'telegram-notices' }),
+      productName: () => brand.name,
+    });
     const telegram = new Telegram({
-      bot: createBotApi({ token, apiRoot, proxy: secrets.telegramProxy, metrics }),
+      bot: createBotApi(way),
       metrics,
       ...{ sql, log, approvals, locales, audit, mode, productName, issuer },
-      ...{ chats: new Chats({ sql }), pace: new Pace(), webhookSecret: secret },
+      ...{ chats, pace: new Pace(), webhookSecret: secret },
       phones: settings.telegram?.phone === false ? null : provenPhones,
       async findAccount(telegramId) {
         const key = { upstream: TELEGRAM_IDENTITIES, issuer: TELEGRAM_ISSUER, subject: telegramId };
@@ -526,12 +545,11 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       },
       async unlink(account, telegramId, locale) {
         const key = { upstream: TELEGRAM_IDENTITIES, issuer: TELEGRAM_ISSUER, subject: telegramId };
-        const parts = { factors, identities, audit, notifications, oneTime, notMeTtl: settings.ttl.notMe };
-        return unlinkTelegram(parts, account, key, locale);
+        return unlinkTelegram({ factors, identities, audit, notices }, account, key, locale);
       },
       createLoginUrl: async (person) => `${issuer}${await createLoginPath(oneTime, person, PORTAL_CLIENT_ID)}`,
     });
-    return { telegram, approvals, secret };
+    return { telegram, approvals, chats, noticeWorker, secret };
   }
   const gateway = openGateway();
 
@@ -581,9 +599,8 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     oneTime,
     naming,
     audit,
-    notifications,
+    notices,
     pages,
-    notMeTtl: settings.ttl.notMe,
   });
   const invitationTtl = settings.registrationRules.invitationTtl;
   const invitations = new Invitations({ database, audit, roles, organizations, notifications, ttl: invitationTtl });
@@ -597,6 +614,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       oneTime,
       mailed,
       notifications,
+      notices,
       budgets,
       sessionsAndGrants,
       factors,
@@ -635,6 +653,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       pictures,
       mailed,
       notifications,
+      notices,
       audit,
       budgets,
       database,
@@ -642,6 +661,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       naming,
     },
     ...{ freshProof: settings.ttl.freshProof, languages: locales.available, sessionsAndGrants },
+    tellsOfNewDevices: settings.newDeviceNotices,
   };
   const securityParts = {
     ...{
@@ -653,12 +673,13 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       factors,
       sessionsAndGrants,
       notifications,
+      notices,
       oneTime,
       audit,
       database,
     },
     ...{ pages, csrf, passkeys, naming, signInPolicy, budgets, bot, identities },
-    ...{ freshProof: settings.ttl.freshProof, notMeTtl: settings.ttl.notMe },
+    freshProof: settings.ttl.freshProof,
     passwordChanges: settings.limits.passwordChanges,
   };
 
@@ -792,6 +813,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     mailed,
     phoneCodes,
     notifications,
+    chatOutbox,
     totp,
     trustedDevices,
     browserSessions,
@@ -849,6 +871,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       logoutDeliveries.start();
       notifications.start();
       bot?.telegram.start();
+      bot?.noticeWorker.start();
       timers.push(
         everySoOften(SWEEP_EVERY, 'delete what has expired', () => Promise.all(sweepers.map((one) => one.sweep()))),
         everySoOften(BRAND_EVERY, 'look for another name or colour', () => brand.refresh()),
@@ -866,7 +889,10 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     },
     async close() {
       for (const timer of timers) clearInterval(timer);
-      await Promise.all([logoutDeliveries.stop(), notifications.stop(), bot?.telegram.stop()]);
+      await Promise.all([
+        ...[logoutDeliveries.stop(), notifications.stop()],
+        ...[bot?.telegram.stop(), bot?.noticeWorker.stop()],
+      ]);
       await Promise.all([browserSessions.flush(), appUses.flush()]).catch((error: unknown) =>
         log.warn({ err: serializeError(error) }, 'uses of sessions and apps are lost'),
       );

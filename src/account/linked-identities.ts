@@ -82,6 +82,15 @@ export class LinkedIdentities {
     return row?.subject ?? null;
   }
 
+  /** Everybody that an account is at an upstream. */
+  async listSubjects(em: EntityManager, accountId: string, upstream: string): Promise<readonly string[]> {
+    const rows = await em.execute<{ subject: string }[]>(
+      'select subject from linked_identity where account_id = ? and upstream = ? order by linked_at, id',
+      [accountId, upstream],
+    );
+    return rows.map(({ subject }) => subject);
+  }
+
   /** @returns false when the identity belongs to somebody, be it this account; the transaction can go on */
   async link(em: EntityManager, accountId: string, key: IdentityKey, details: IdentityDetails): Promise<boolean> {
     const now = new Date();

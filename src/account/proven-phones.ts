@@ -1,10 +1,12 @@
 // Phone numbers that somebody proved to have: one account for a number, one number for an account. The later proof wins, because numbers change
-// hands, and whoever had it before loses it. A number falls with the Telegram identity that proved it. It sends no codes: see
+// hands, and whoever had it before loses it and is told. A number falls with the Telegram identity that proved it. It sends no codes: see
 // credential/phone-code.ts.
 import type { Audit, Cause } from '../audit/audit.ts';
+import type { Notices } from '../notification/notices.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
 import type { Accounts } from './accounts.ts';
 import { TELEGRAM_ISSUER } from './linked-identities.ts';
+import { maskPhone } from './phone-number.ts';
 
 /** One proof at a time: a number that two prove at once must leave somebody who is told. */
 const PROOF_LOCK = 5_203_618_015;
@@ -17,7 +19,7 @@ export interface ProvenPhone {
 }
 
 export type ProofOutcome =
-  | { readonly kind: 'proven'; readonly previous: ProvenPhone | null }
+  | { readonly kind: 'proven' }
   /** It was proven before, by the same. */
   | { readonly kind: 'known' }
   /** The Telegram account is not part of this account, or not any more. */
@@ -37,11 +39,18 @@ export class ProvenPhones {
   readonly #database: Database;
   readonly #accounts: Accounts;
   readonly #audit: Audit;
+  readonly #notices: () => Notices;
 
-  constructor(parts: { readonly database: Database; readonly accounts: Accounts; readonly audit: Audit }) {
+  constructor(parts: {
+    readonly database: Database;
+    readonly accounts: Accounts;
+    readonly audit: Audit;
+    notices(): Notices;
+  }) {
     this.#database = parts.database;
     this.#accounts = parts.accounts;
     this.#audit = parts.audit;
+    this.#notices = () => parts.notices();
   }
 
   /** @param number E.164 */
@@ -112,10 +121,13 @@ export class ProvenPhones {
       await touch(em, previous.accountId);
       const target = { kind: 'account', id: previous.accountId } as const;
       await this.#audit.record({ actor: { kind: 'system' }, action: 'phone.remove', target, reason: 'moved' }, em);
+      const owner = await this.#accounts.findByIdWithin(em, previous.accountId);
+      const about = { what: 'phone-moved', phone: maskPhone(number) } as const;
+      if (owner) await this.#notices().tell(em, { owner, about });
     }
     const actor = { kind: 'account', id: accountId } as const;
     await this.#audit.record({ actor, action: 'phone.prove', target: actor, reason: 'contact' }, em);
-    return { kind: 'proven', previous };
+    return { kind: 'proven' };
   }
 }
 

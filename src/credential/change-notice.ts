@@ -1,5 +1,5 @@
-// What goes with every change of credentials, in its transaction: a row of the audit, and a mail to the account's own address with a way to
-// say "it was not me" (requirements M2). It decides about no change.
+// What goes with every change of credentials, in its transaction: a row of the audit, and a notice to the account's owner with a way to say
+// "it was not me" (requirements M2). It decides about no change.
 import type { Context } from 'koa';
 import type { Audit, Origin } from '../audit/audit.ts';
 import { asker } from '../http/asker.ts';
@@ -7,14 +7,8 @@ import { clientNetwork } from '../http/client-address.ts';
 import type { Pages } from '../http/page.ts';
 import { requestId } from '../http/request-id.ts';
 import type { Asker, Factor, Notice } from '../notification/message.ts';
-import type { Notifications } from '../notification/notifications.ts';
+import type { Addressee, NoticeChat, Notices } from '../notification/notices.ts';
 import type { EntityManager } from '../storage/database.ts';
-import type { OneTime } from '../storage/one-time.ts';
-
-/** Leads to the page with the button that ends all sessions and starts recovery. */
-export const NOT_ME = 'not-me';
-/** Milliseconds: later a notice is news to nobody. */
-const NOTICE_LIFE = 24 * 3600 * 1000;
 
 export interface ChangeNoticeParts extends TellParts {
   readonly pages: Pages;
@@ -22,18 +16,7 @@ export interface ChangeNoticeParts extends TellParts {
 
 interface TellParts {
   readonly audit: Audit;
-  readonly notifications: Notifications;
-  readonly oneTime: OneTime;
-  /** Seconds for which "it was not me" works. */
-  readonly notMeTtl: number;
-}
-
-/** Whose credentials they are. */
-interface Owner {
-  readonly id: string;
-  readonly email: string | null;
-  readonly locale: string | null;
-  readonly zoneinfo: string | null;
+  readonly notices: Notices;
 }
 
 export interface Change {
@@ -45,13 +28,15 @@ export interface Change {
   readonly name?: string;
   /** Recovery codes that are left. */
   readonly remaining?: number;
+  /** The owner's chats before one was taken away. */
+  readonly chats?: readonly NoticeChat[];
 }
 
 export async function tellOfChange(
   ctx: Context,
   parts: ChangeNoticeParts,
   em: EntityManager,
-  owner: Owner,
+  owner: Addressee,
   change: Change,
 ): Promise<void> {
   const origin = {
@@ -67,22 +52,13 @@ export async function tellOfChange(
 export async function tellOwner(
   parts: TellParts,
   em: EntityManager,
-  owner: Owner,
+  owner: Addressee,
   change: Change,
   from: { readonly origin?: Origin; readonly asked: Asker; readonly locale: string },
 ): Promise<void> {
-  const { action, ...notice } = change;
+  const { action, chats, ...about } = change;
   const actor = { kind: 'account', id: owner.id } as const;
-  const { origin } = from;
+  const { origin, asked, locale } = from;
   await parts.audit.record({ actor, action, target: actor, ...(origin ? { origin } : {}), reason: change.factor }, em);
-  if (owner.email === null) return;
-  const subject = { ttl: parts.notMeTtl, subject: owner.id, em };
-  const token = await parts.oneTime.put(NOT_ME, { accountId: owner.id }, subject);
-  await parts.notifications.send(em, {
-    kind: 'notice',
-    ...{ to: owner.email, accountId: owner.id, zone: owner.zoneinfo },
-    locale: owner.locale ?? from.locale,
-    expiresAt: new Date(Date.now() + NOTICE_LIFE),
-    model: { ...notice, asked: from.asked, path: `/not-me/${token}` },
-  });
+  await parts.notices.tell(em, { owner, about: { ...about, asked }, locale, ...(chats ? { chats } : {}) });
 }

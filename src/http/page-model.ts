@@ -420,7 +420,7 @@ export interface AccountInvitationModel {
 
 /** Of the page `account-profile`. */
 export interface ProfileModel {
-  readonly stage: 'overview' | 'email' | 'code' | 'phone';
+  readonly stage: 'overview' | 'email' | 'code' | 'phone' | 'notices';
   readonly name: string;
   /** A language tag, or nothing for that of the browser. */
   readonly locale: string;
@@ -441,6 +441,15 @@ export interface ProfileModel {
   readonly phone: string | null;
   /** Where a number can be proven; null where none can. */
   readonly phoneBot: { readonly name: string; readonly url: string } | null;
+  readonly notices: {
+    /** Those that reach the person now. */
+    readonly channels: readonly ('mail' | 'telegram')[];
+    readonly kinds: readonly {
+      readonly kind: 'sign-in' | 'change';
+      readonly mail: boolean;
+      readonly telegram: boolean;
+    }[];
+  };
   readonly code: {
     readonly action: string;
     readonly minutes: number;
@@ -457,6 +466,8 @@ export interface ProfileModel {
 export interface NotMeModel {
   readonly action: string;
   readonly isDone: boolean;
+  /** What the account is brought back by: a mail, a message in Telegram, or whatever way in it has. */
+  readonly recovery: 'mail' | 'telegram' | 'sign-in';
 }
 
 type SecondFactorMethod = 'passkey' | 'totp' | 'telegram' | 'recovery-code';

@@ -8,6 +8,7 @@ import { NotFound } from '../errors.ts';
 import { ensureBrowserId } from '../http/browser.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import type { Message } from '../notification/message.ts';
+import { NOT_ME, type Notices } from '../notification/notices.ts';
 import type { Notifications } from '../notification/notifications.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
 import type { OneTime } from '../storage/one-time.ts';
@@ -19,6 +20,7 @@ export interface MailedParts extends InteractionParts {
   readonly oneTime: OneTime;
   readonly mailed: MailedSecrets;
   readonly notifications: Notifications;
+  readonly notices: Notices;
   readonly budgets: Budgets;
   readonly transactions: Transactions;
   readonly issuer: string;
@@ -28,7 +30,6 @@ export interface MailedParts extends InteractionParts {
   readonly notMeTtl: number;
 }
 
-export const NOT_ME = 'not-me';
 const HOUR = 3600;
 
 interface Request {
@@ -77,7 +78,7 @@ export async function beginMailed(
   return draft;
 }
 
-export async function notMePath(
+async function notMePath(
   em: EntityManager,
   parts: Pick<MailedParts, 'oneTime' | 'notMeTtl'>,
   accountId: string,

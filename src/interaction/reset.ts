@@ -18,7 +18,7 @@ import type { NewPasswordModel, ResetModel } from '../http/page-model.ts';
 import type { SessionsAndGrants } from '../oidc/sessions-and-grants.ts';
 import type { EntityManager } from '../storage/database.ts';
 import { origin } from './interaction.ts';
-import { beginMailed, linkUsed, type MailedParts, notMePath, takeOrGone } from './mailed.ts';
+import { beginMailed, linkUsed, type MailedParts, takeOrGone } from './mailed.ts';
 import { countedAs, findTyped } from './typed-name.ts';
 
 const FORM = z.strictObject({ login: z.string().max(2000), interaction: z.string().max(100).optional() });
@@ -277,14 +277,11 @@ export async function setPassword(
   await parts.accounts.noteSignOut(accountId, em);
   const cause = { actor: { kind: 'account', id: accountId } as const, origin: origin(ctx) };
   await parts.audit.record({ ...cause, action: 'password.reset', target: { kind: 'account', id: accountId } }, em);
-  if (account.email !== null) {
-    await parts.notifications.send(em, {
-      kind: 'notice',
-      ...{ to: account.email, accountId, zone: account.zoneinfo, locale: account.locale ?? parts.pages.locale(ctx) },
-      expiresAt: new Date(Date.now() + 24 * 3600 * 1000),
-      model: { what: 'password-changed', asked: asker(ctx), path: await notMePath(em, parts, accountId) },
-    });
-  }
+  await parts.notices.tell(em, {
+    owner: account,
+    about: { what: 'password-changed', asked: asker(ctx) },
+    locale: parts.pages.locale(ctx),
+  });
   return true;
 }
 

@@ -30,23 +30,39 @@ interface Coded extends Asked {
 export type Notice =
   | 'new-device'
   | 'password-changed'
+  /** Asked for, not done; what goes to the old address is a message of its own. */
+  | 'email-change-asked'
   | 'email-changed'
   | 'factor-added'
   | 'factor-removed'
   | 'recovery-code-used'
   | 'identity-linked'
+  | 'phone-moved'
+  | 'notices-changed'
+  /** By an administrator. */
+  | 'reset-asked'
+  | 'credentials-reset'
+  /** Somebody said "it was not me"; for accounts that no mail can be sent to. */
+  | 'recovery-started'
   | 'deletion-started'
   | 'deletion-undone';
 
 export type Factor = 'passkey' | 'totp' | 'recovery-codes' | 'password' | 'telegram';
 
 export interface NoticeModel extends Asked {
-  /** `path` leads to the page with the button "this was not me", to the one that takes a deletion back, or to where it is started. */
+  /**
+   * `path` leads to the page with the button "this was not me", to the one that takes a change of address or a deletion back, or to where a
+   * deletion is started.
+   */
   readonly what: Notice;
+  /** When it happened, as an ISO date; without it, when the message was written. */
+  readonly at?: string;
   /** Which kind of factor was added or removed. */
   readonly factor?: Factor;
   /** What the person calls it: a passkey's or device's name, an upstream's label. */
   readonly name?: string | null;
+  /** A phone number, masked. */
+  readonly phone?: string;
   /** Recovery codes that are left. */
   readonly remaining?: number;
   /** When an account whose deletion was started will be gone, as an ISO date. */
@@ -101,9 +117,12 @@ const CODE = /^\d{6,8}$/;
  */
 export function checkMessage(message: Message): void {
   const { path, notMePath, code } = message.model as Partial<Coded> & Linked;
-  for (const one of notMePath === undefined ? [path] : [path, notMePath]) {
-    if (!PATH.test(one)) throw new TypeError(`a ${message.kind} message links to a path of ours only`);
-  }
+  for (const one of notMePath === undefined ? [path] : [path, notMePath]) checkLink(one);
   if (code !== undefined && !CODE.test(code))
     throw new TypeError(`the code of a ${message.kind} message is not 6 to 8 digits`);
+}
+
+/** @throws TypeError for what does not lead to a path of ours */
+export function checkLink(path: string): void {
+  if (!PATH.test(path)) throw new TypeError('a message links to a path of ours only');
 }

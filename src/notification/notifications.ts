@@ -41,8 +41,8 @@ export interface Notifications {
    * @throws InvalidRequest `invalid-recipient`
    */
   send(em: EntityManager | null, message: Message): Promise<boolean>;
-  /** Whether the last mail to this address was refused for good, and how (`smtp-550`, …). */
-  findRefusal(address: string): Promise<{ readonly code: string; readonly at: Date } | null>;
+  /** Whether the last mail to this address was refused for good, and how (`smtp-550`, …). @param em inside a transaction, its own */
+  findRefusal(address: string, em?: EntityManager): Promise<{ readonly code: string; readonly at: Date } | null>;
   /** What waits, and what was lost. */
   backlog(): Promise<Backlog>;
   /** Sends what waits, until `stop`. */
@@ -72,7 +72,7 @@ export function createNotifications(parts: NotificationsParts): Notifications {
       if (!isQueued) log.error({ kind: message.kind }, 'the mail queue is full: a mail was left out');
       return isQueued;
     },
-    findRefusal: (address) => outbox.findRefusal(address),
+    findRefusal: (address, em) => outbox.findRefusal(address, em),
     backlog: () => outbox.backlog(),
     start: () => worker.start(),
     wake: () => worker.wake(),

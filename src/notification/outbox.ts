@@ -104,11 +104,15 @@ const BACKLOG = {
       (select ${milliseconds('min(created_at)')} from outbox_mail where state = 'queued') as "oldestAt",
       (select count(*) from outbox_mail where state in ('failed', 'expired') and finished_at > now() - interval '1 day')::int as lost`,
 };
-const LAST_OUTCOME = {
-  name: 'outbox_last_outcome',
-  text: `select state, last_error_code as "code", ${milliseconds('finished_at')} as "at" from outbox_mail
-    where lower(recipient) = lower($1) and state in ('sent', 'failed') order by finished_at desc limit 1`,
-};
+const FIND_OUTCOME = `select state, last_error_code as "code", ${milliseconds('finished_at')} as "at" from outbox_mail
+    where lower(recipient) = lower($1) and state in ('sent', 'failed') order by finished_at desc limit 1`;
+const LAST_OUTCOME = { name: 'outbox_last_outcome', text: FIND_OUTCOME };
+
+interface Outcome {
+  readonly state: string;
+  readonly code: string | null;
+  readonly at: number;
+}
 
 export interface Backlog {
   /** Mails that wait. */
@@ -209,11 +213,11 @@ export class Outbox {
     return rows[0]?.state ?? null;
   }
 
-  /** Whether the last mail to this address was refused for good, and with which code. */
-  async findRefusal(address: string): Promise<{ readonly code: string; readonly at: Date } | null> {
-    const { rows } = await this.#database.sql.query<{ state: string; code: string | null; at: number }>(LAST_OUTCOME, [
-      address,
-    ]);
+  /** Whether the last mail to this address was refused for good, and with which code. @param em inside a transaction, its own */
+  async findRefusal(address: string, em?: EntityManager): Promise<{ readonly code: string; readonly at: Date } | null> {
+    const rows = em
+      ? await em.execute<Outcome[]>(FIND_OUTCOME.replace('$1', '?'), [address])
+      : (await this.#database.sql.query<Outcome>(LAST_OUTCOME, [address])).rows;
     const last = rows[0];
     return last?.state === 'failed' ? { code: last.code ?? 'unknown', at: new Date(last.at) } : null;
   }

@@ -35,6 +35,10 @@ export const EXPORTED: Readonly<Record<string, string>> = {
     order by requested_at`,
   outbox_mail: `select kind, recipient, locale, state, created_at, finished_at from outbox_mail where account_id = $1
     order by created_at`,
+  outbox_chat: `select telegram_id::text as telegram_id, kind, locale, state, created_at, finished_at from outbox_chat
+    where account_id = $1 order by created_at`,
+  silenced_notice:
+    'select kind, channel, silenced_at from silenced_notice where account_id = $1 order by kind, channel',
   invitation: `select email, roles, organization_id, created_at, used_at from invitation where account_id = $1 order by created_at`,
 };
 

@@ -10,6 +10,7 @@ import type { Lockout } from '../credential/lockout.ts';
 import type { MailedSecrets } from '../credential/mailed-secret.ts';
 import type { TrustedDevices } from '../credential/trusted-device.ts';
 import { NotFound } from '../errors.ts';
+import type { Notices } from '../notification/notices.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
 import type { BrowserSession, BrowserSessions } from './browser-sessions.ts';
 import type { GrantStorage } from './grant-adapter.ts';
@@ -37,6 +38,7 @@ export class SessionsAndGrants {
   readonly #trustedDevices: TrustedDevices;
   readonly #personalData: PersonalData;
   readonly #notifyLogout: NotifyLogout;
+  readonly #notices: Notices;
 
   constructor(parts: {
     readonly database: Database;
@@ -53,6 +55,7 @@ export class SessionsAndGrants {
     readonly trustedDevices: TrustedDevices;
     readonly personalData: PersonalData;
     readonly notifyLogout: NotifyLogout;
+    readonly notices: Notices;
   }) {
     this.#database = parts.database;
     this.#identities = parts.identities;
@@ -61,6 +64,7 @@ export class SessionsAndGrants {
     this.#trustedDevices = parts.trustedDevices;
     this.#personalData = parts.personalData;
     this.#notifyLogout = parts.notifyLogout;
+    this.#notices = parts.notices;
     this.#accounts = parts.accounts;
     this.#browserSessions = parts.browserSessions;
     this.#roles = parts.roles;
@@ -185,16 +189,22 @@ export class SessionsAndGrants {
 
   /**
    * Takes every credential away, with all that was entered by them: whoever lost everything proves the address and begins anew (requirements F11).
+   * The owner is told, also where a mail of another kind says it.
    * @param around.guard comes first, `around.alongside` last in the same transaction
    */
   async resetCredentials(
     account: AccountRow,
     cause: Cause,
-    around: { readonly guard?: Alongside; readonly alongside?: Alongside } = {},
+    around: { readonly guard?: Alongside; readonly alongside?: Alongside; readonly isMailed?: boolean } = {},
   ): Promise<void> {
     const target = { kind: 'account', id: account.id };
     await this.#database.transaction(async (em) => {
       await around.guard?.(em);
+      // While the account still has its chats.
+      await this.#notices.tell(em, {
+        owner: account,
+        ...{ about: { what: 'credentials-reset' }, isMailed: around.isMailed ?? false },
+      });
       await this.#factors.removeAll(em, account.id);
       await this.#identities.unlinkAll(em, account.id);
       await this.#accounts.noteSignOut(account.id, em);

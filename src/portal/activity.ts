@@ -5,13 +5,13 @@ import { z } from 'zod';
 import type { AuditEntry, History } from '../audit/history.ts';
 import type { Clients } from '../client/clients.ts';
 import type { Budgets } from '../credential/budget.ts';
-import { NOT_ME } from '../credential/change-notice.ts';
 import { InvalidRequest, TooManyRequests } from '../errors.ts';
 import { deviceOf } from '../http/asker.ts';
 import type { Csrf } from '../http/csrf.ts';
 import { csrfField, formBody, parseForm } from '../http/form.ts';
 import type { Pages } from '../http/page.ts';
 import type { ActivityModel } from '../http/page-model.ts';
+import { NOT_ME } from '../notification/notices.ts';
 import { registeredClientView } from '../oidc/client-view.ts';
 import type { OneTime } from '../storage/one-time.ts';
 import type { PortalSession, PortalSessions } from './portal-session.ts';
@@ -39,7 +39,7 @@ export const ACTIVITY = {
   apps: ['consent.grant', 'consent.deny', 'consent.revoke'],
   account: [
     ...['account.create', 'account.update', 'account.disable', 'account.enable', 'terms.accept', 'setup.complete'],
-    ...['account.delete-request', 'account.delete-undo', 'account.export'],
+    ...['account.delete-request', 'account.delete-undo', 'account.export', 'account.notices'],
     ...['role.assign', 'role.revoke', 'invitation.use'],
     ...['membership.create', 'membership.update', 'membership.delete'],
   ],

@@ -115,10 +115,13 @@ async function sendCode(
       : codedMessage(ctx, 'email-change', { ...shared, email: newEmail }, draft, undefined);
     await parts.notifications.send(em, { ...message, isResend });
     if (undoPath === null || account.email === null) return;
+    // The old address is told whatever its owner chose: it is the one that can take the change back.
     await parts.notifications.send(em, {
       ...({ kind: 'email-change-notice', to: account.email, ...shared, expiresAt } as const),
       model: { path: undoPath, asked: asker(ctx), newAddress: maskTyped(newEmail) ?? '' },
     });
+    const about = { what: 'email-change-asked', asked: asker(ctx) } as const;
+    await parts.notices.tell(em, { owner: account, about, ...{ locale, path: undoPath, expiresAt, isMailed: true } });
   });
   return draft;
 }
@@ -216,13 +219,18 @@ function complete(ctx: RouterContext, parts: ProfileParts) {
     if (!account) throw gone();
     const done = await parts.emailChanges.complete(em, account.id, content.newEmail, causeOf(ctx, account.id));
     if (!done) throw gone();
-    if (done.oldEmail === null || done.undoPath === null) return;
-    await parts.notifications.send(em, {
-      ...({ kind: 'notice', to: done.oldEmail, accountId: account.id, zone: account.zoneinfo } as const),
-      locale: account.locale ?? parts.pages.locale(ctx),
-      expiresAt: new Date(Date.now() + NOTICE_LIFE),
-      model: { what: 'email-changed', asked: asker(ctx), path: done.undoPath },
-    });
+    const about = { what: 'email-changed', asked: asker(ctx) } as const;
+    const locale = parts.pages.locale(ctx);
+    const path = done.undoPath === null ? {} : { path: done.undoPath };
+    if (done.oldEmail !== null && done.undoPath !== null) {
+      await parts.notifications.send(em, {
+        ...({ kind: 'notice', to: done.oldEmail, accountId: account.id, zone: account.zoneinfo } as const),
+        locale: account.locale ?? locale,
+        expiresAt: new Date(Date.now() + NOTICE_LIFE),
+        model: { ...about, path: done.undoPath },
+      });
+    }
+    await parts.notices.tell(em, { owner: account, about, locale, ...path, isMailed: true });
   };
 }
 

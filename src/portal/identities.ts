@@ -9,6 +9,7 @@ import { clientNetwork } from '../http/client-address.ts';
 import { formBody, parseForm } from '../http/form.ts';
 import type { IdentitiesModel } from '../http/page-model.ts';
 import { requestId } from '../http/request-id.ts';
+import type { NoticeChat } from '../notification/notices.ts';
 import type { SignInPolicy } from '../oidc/sign-in-policy.ts';
 import {
   type ApprovalPageParts,
@@ -268,13 +269,18 @@ async function unlink(
   parseForm(ctx, EMPTY_FORM);
   const { account } = session;
   const change = { action: 'identity.unlink', what: 'factor-removed', name: labelOf(parts, identity) } as const;
+  // The chat that goes with it is the one that has to be told.
+  let chats: readonly NoticeChat[] = [];
   const outcome = await parts.factors.removeOther(
     account.id,
-    (em) => parts.identities.unlink(em, account.id, identity.id),
+    async (em) => {
+      chats = await parts.notices.findChats(em, account.id);
+      return parts.identities.unlink(em, account.id, identity.id);
+    },
     {
       // An approval in the bot goes with its identity.
       isSecondFactorRequired: await parts.signInPolicy.needsSecondFactor(account.id),
-      alongside: (em) => tellOfChange(ctx, parts, em, account, change),
+      alongside: (em) => tellOfChange(ctx, parts, em, account, { ...change, chats }),
     },
   );
   if (outcome === 'last-way' || outcome === 'last-second-factor') {

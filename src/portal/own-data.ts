@@ -9,7 +9,7 @@ import { asker } from '../http/asker.ts';
 import { csrfField, formBody, parseForm } from '../http/form.ts';
 import type { Pages } from '../http/page.ts';
 import type { DataModel, DeleteModel, LinkModel } from '../http/page-model.ts';
-import type { Notifications } from '../notification/notifications.ts';
+import type { Notices } from '../notification/notices.ts';
 import type { AccountDeletions } from '../oidc/account-deletions.ts';
 import type { PersonalData } from '../oidc/personal-data.ts';
 import { type FreshProofParts, portalDoors } from './fresh-proof.ts';
@@ -24,7 +24,7 @@ export interface OwnDataParts extends FreshProofParts {
   readonly accounts: Accounts;
   readonly personalData: PersonalData;
   readonly deletions: AccountDeletions;
-  readonly notifications: Notifications;
+  readonly notices: Notices;
   readonly audit: Audit;
   readonly pages: Pages;
 }
@@ -141,13 +141,11 @@ async function remove(ctx: RouterContext, parts: OwnDataParts, session: PortalSe
   const cause = causeOf(ctx, account.id);
   try {
     const purgeAt = await parts.deletions.request(account, cause, async (em, path, deletionAt) => {
-      if (account.email === null) return;
-      await parts.notifications.send(em, {
-        kind: 'notice',
-        ...{ to: account.email, accountId: account.id, zone: account.zoneinfo },
-        locale: account.locale ?? parts.pages.locale(ctx),
-        expiresAt: deletionAt,
-        model: { what: 'deletion-started', asked: asker(ctx), path, deletionAt: deletionAt.toISOString() },
+      await parts.notices.tell(em, {
+        owner: account,
+        about: { what: 'deletion-started', asked: asker(ctx), deletionAt: deletionAt.toISOString() },
+        locale: parts.pages.locale(ctx),
+        ...{ path, expiresAt: deletionAt },
       });
     });
     showDelete(ctx, parts, session, { isDone: true, purgeAt: purgeAt.toISOString() });

@@ -10,6 +10,7 @@ import type { MailedSecrets } from '../credential/mailed-secret.ts';
 import type { CookieNaming } from '../http/browser.ts';
 import type { Pages } from '../http/page.ts';
 import type { ProfileModel } from '../http/page-model.ts';
+import { NOTICE_KINDS, type NoticeChoice, type Notices } from '../notification/notices.ts';
 import type { Notifications } from '../notification/notifications.ts';
 import type { Database } from '../storage/database.ts';
 import type { FreshProofParts } from './fresh-proof.ts';
@@ -30,10 +31,12 @@ export interface ProfileParts extends FreshProofParts {
   readonly pictures: Pictures;
   readonly mailed: MailedSecrets;
   readonly notifications: Notifications;
+  readonly notices: Notices;
   readonly audit: Audit;
   readonly database: Database;
   readonly pages: Pages;
   readonly naming: CookieNaming;
+  readonly tellsOfNewDevices: boolean;
   /** Tags of the languages that a person can choose. */
   readonly languages: readonly { readonly tag: string; readonly name: string }[];
 }
@@ -44,8 +47,10 @@ export async function showProfile(
   session: PortalSession,
   state: Partial<ProfileModel> = {},
   status = 200,
+  chosenNotices: Partial<NoticeChoice> = {},
 ): Promise<void> {
   const { account } = session;
+  const notices = await parts.notices.findChoice(parts.database.em(), account);
   const pending = await parts.emailChanges.findPending(account.id);
   const phone = await parts.provenPhones.findOfAccount(account.id);
   const bot = parts.phoneBot();
@@ -67,6 +72,14 @@ export async function showProfile(
     pendingEmail: pending?.newEmail ?? null,
     phone: phone === null ? null : formatPhone(phone.number),
     phoneBot: bot === null ? null : { name: `@${bot}`, url: `https://t.me/${bot}` },
+    notices: {
+      channels: notices.reached,
+      kinds: NOTICE_KINDS.filter((kind) => kind !== 'sign-in' || parts.tellsOfNewDevices).map((kind) => ({
+        kind,
+        ...notices.choice[kind],
+        ...chosenNotices[kind],
+      })),
+    },
     typedEmail: '',
     code: null,
     changed: CHANGED.find((one) => one === ctx.query['changed']) ?? null,

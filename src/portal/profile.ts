@@ -5,6 +5,7 @@ import { csrfField, formBody, parseForm } from '../http/form.ts';
 import { THEMES } from '../http/theme.ts';
 import { emailChangeRoutes } from './email-change.ts';
 import { portalDoors } from './fresh-proof.ts';
+import { noticesRoutes } from './notices.ts';
 import { phoneRoutes } from './phone.ts';
 import { pictureRoutes } from './picture.ts';
 import { causeOf, type PortalSession } from './portal-session.ts';
@@ -31,6 +32,7 @@ export function profileRoutes(parts: ProfileParts): Router {
     await save(ctx);
   });
   router.use(emailChangeRoutes(parts).routes());
+  router.use(noticesRoutes(parts).routes());
   router.use(phoneRoutes(parts).routes());
   router.use(pictureRoutes(parts).routes());
   return router;

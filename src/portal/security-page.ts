@@ -16,11 +16,10 @@ import { moment } from '../http/moment.ts';
 import type { Pages } from '../http/page.ts';
 import type { SecurityModel } from '../http/page-model.ts';
 import type { Factor } from '../notification/message.ts';
-import type { Notifications } from '../notification/notifications.ts';
+import type { Notices } from '../notification/notices.ts';
 import type { SessionsAndGrants } from '../oidc/sessions-and-grants.ts';
 import type { SignInPolicy } from '../oidc/sign-in-policy.ts';
 import type { Database } from '../storage/database.ts';
-import type { OneTime } from '../storage/one-time.ts';
 import type { ApprovalPageParts } from '../telegram/approval-page.ts';
 import { TELEGRAM_IDENTITIES } from '../upstream/upstreams.ts';
 import type { FreshProofParts } from './fresh-proof.ts';
@@ -53,8 +52,7 @@ export interface SecurityParts extends FreshProofParts {
   readonly passkeys: Passkeys;
   readonly recoveryCodes: RecoveryCodes;
   readonly sessionsAndGrants: SessionsAndGrants;
-  readonly notifications: Notifications;
-  readonly oneTime: OneTime;
+  readonly notices: Notices;
   readonly audit: Audit;
   readonly database: Database;
   readonly pages: Pages;
@@ -62,8 +60,6 @@ export interface SecurityParts extends FreshProofParts {
   readonly signInPolicy: SignInPolicy;
   /** Of one account within an hour (requirements P7). */
   readonly passwordChanges: number;
-  /** Seconds for which "it was not me" works. */
-  readonly notMeTtl: number;
 }
 
 type State = Partial<

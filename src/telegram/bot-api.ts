@@ -28,6 +28,8 @@ export interface BotApiOptions {
   /** `http:`, `https:` or `socks5:`. */
   readonly proxy: string | undefined;
   readonly metrics?: Metrics;
+  /** Calls come from a queue that tries again by itself: each is made once. */
+  readonly isQueued?: boolean;
   /** Milliseconds between tries, and until a Telegram that was given up is tried again; for tests. */
   readonly pauses?: readonly number[];
   readonly halfOpenAfter?: number;
@@ -35,7 +37,8 @@ export interface BotApiOptions {
 
 /** A bot that has said nothing yet. */
 export function createBotApi(options: BotApiOptions): Bot {
-  const { token, apiRoot, proxy, pauses = PAUSES, halfOpenAfter = HALF_OPEN_AFTER, metrics } = options;
+  const { token, apiRoot, proxy, isQueued = false, metrics } = options;
+  const { pauses = PAUSES, halfOpenAfter = HALF_OPEN_AFTER } = options;
   const dispatcher = dispatcherFor(proxy);
   const send = (input: unknown, init: unknown = {}) => {
     const { signal, ...rest } = init as { readonly signal?: EventTarget & { readonly aborted: boolean } };
@@ -51,7 +54,7 @@ export function createBotApi(options: BotApiOptions): Bot {
       baseFetchConfig: {},
     },
   });
-  bot.api.config.use(bounded(), persistent(pauses, halfOpenAfter, metrics), counted(metrics));
+  bot.api.config.use(bounded(), ...(isQueued ? [] : [persistent(pauses, halfOpenAfter, metrics)]), counted(metrics));
   return bot;
 }
 
@@ -81,6 +84,21 @@ export function isTelegramAway(error: unknown): boolean {
 /** Somebody who blocked the bot, deleted the account or never pressed Start. */
 export function isUnreachable(error: unknown): boolean {
   return error instanceof GrammyError && error.error_code === 403;
+}
+
+/** What became of a message of a queue that was not taken: whether it may be tried again, and when Telegram wants that (seconds). */
+export function failureOf(error: unknown): {
+  readonly kind: 'unreachable' | 'refused' | 'later';
+  readonly code: string;
+  readonly retryAfter?: number;
+} {
+  if (!(error instanceof GrammyError)) return { kind: 'later', code: 'no-answer' };
+  const { error_code: status, parameters } = error;
+  const code = `telegram-${status}`;
+  if (isUnreachable(error)) return { kind: 'unreachable', code };
+  if (status === 429) return { kind: 'later', code, retryAfter: parameters.retry_after ?? 1 };
+  // What is wrong with the token is the operator's to mend, and does not make the message wrong.
+  return { kind: isTelegramAway(error) || status === 401 || status === 404 ? 'later' : 'refused', code };
 }
 
 /** Only the question for updates may stay open. */

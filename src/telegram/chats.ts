@@ -1,5 +1,7 @@
 // Whom the bot may write to, and in which language. A private chat has the number of its person. Written when somebody talks to the bot or
 // leaves it; it knows no accounts.
+import type { NoticeChat } from '../notification/notices.ts';
+import type { EntityManager } from '../storage/database.ts';
 import type { Sql } from '../storage/sql.ts';
 
 export interface Chat {
@@ -39,6 +41,19 @@ export class Chats {
   async find(telegramId: string): Promise<Chat | null> {
     const { rows } = await this.#sql.query<Chat>(FIND, [telegramId]);
     return rows[0] ?? null;
+  }
+
+  /** Those of these people that may be written to, as the transaction sees it. */
+  async listReachable(em: EntityManager, telegramIds: readonly string[]): Promise<readonly NoticeChat[]> {
+    const found: NoticeChat[] = [];
+    for (const telegramId of telegramIds) {
+      const [row] = await em.execute<{ locale: string | null }[]>(
+        'select locale from telegram_chat where telegram_id = ?::bigint and is_reachable',
+        [telegramId],
+      );
+      if (row) found.push({ telegramId, locale: row.locale });
+    }
+    return found;
   }
 
   /** Somebody talks to the bot. */

@@ -2,7 +2,7 @@
 // private chat (the conversation lets nothing else through). What is typed, passed on or somebody else's proves nothing.
 import { type Context, Keyboard } from 'grammy';
 import type { AccountRow } from '../account/accounts.ts';
-import { formatPhone, maskPhone, parsePhone } from '../account/phone-number.ts';
+import { formatPhone, parsePhone } from '../account/phone-number.ts';
 import type { ProofOutcome } from '../account/proven-phones.ts';
 import type { Translate } from '../http/locale.ts';
 import type { Chats } from './chats.ts';
@@ -17,9 +17,6 @@ export interface ContactParts {
   findAccount(telegramId: string): Promise<AccountRow | null>;
 }
 
-/** A sentence for the chat of somebody else. */
-export type Tell = (telegramId: string, key: string, values: Readonly<Record<string, string>>) => Promise<unknown>;
-
 /** The button. Only people with an account are asked: a number of nobody is of no use here. */
 export async function askForContact(ctx: Context, parts: ContactParts, t: Translate): Promise<void> {
   const { host } = new URL(parts.issuer);
@@ -31,7 +28,7 @@ export async function askForContact(ctx: Context, parts: ContactParts, t: Transl
   await ctx.reply(t('bot.phone', { host }), { reply_markup: keyboard });
 }
 
-export async function takeContact(ctx: Context, parts: ContactParts, t: Translate, tell: Tell): Promise<void> {
+export async function takeContact(ctx: Context, parts: ContactParts, t: Translate): Promise<void> {
   const { host } = new URL(parts.issuer);
   const answer = async (key: string, values: Readonly<Record<string, string>> = {}): Promise<void> => {
     await ctx.reply(t(key, { host, ...values }), { reply_markup: { remove_keyboard: true } });
@@ -50,9 +47,6 @@ export async function takeContact(ctx: Context, parts: ContactParts, t: Translat
   await parts.chats.meet(telegramId, ctx.from?.language_code ?? null);
   const outcome = await parts.phones.prove(number, account.id, telegramId);
   if (outcome.kind === 'not-linked') return answer('bot.no_account');
-  if (outcome.kind === 'proven' && outcome.previous !== null) {
-    void tell(outcome.previous.telegramId, 'bot.phone_moved', { host, phone: maskPhone(number) });
-  }
   return answer('bot.phone_proven', { phone: formatPhone(number) });
 }
 

@@ -5,7 +5,7 @@ import type { AccountRow } from '../account/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Locales, Translate } from '../http/locale.ts';
 import type { ApprovalQuestion, Approvals, AskedApproval } from './approvals.ts';
-import { askForContact, type ContactParts, isPassedOn, type Tell, takeContact } from './contact.ts';
+import { askForContact, type ContactParts, isPassedOn, takeContact } from './contact.ts';
 import type { Pace } from './pace.ts';
 import type { TelegramPerson } from './signed-data.ts';
 
@@ -51,8 +51,8 @@ const LANGUAGE = /^l:([A-Za-z-]{2,20})$/;
 
 type Member = 'member' | 'kicked';
 
-/** The handlers, in the order in which an update meets them. @param tell writes to somebody else */
-export function createConversation(parts: ConversationParts, tell: Tell): Composer<Context> {
+/** The handlers, in the order in which an update meets them. */
+export function createConversation(parts: ConversationParts): Composer<Context> {
   const all = new Composer<Context>();
   all.on('my_chat_member', async (ctx) => {
     if (ctx.chat.type !== 'private') return;
@@ -60,7 +60,7 @@ export function createConversation(parts: ConversationParts, tell: Tell): Compos
   });
   const own = all.filter((ctx) => isPrivate(ctx) && parts.pace.allows(String(ctx.from?.id)));
   // A contact that was passed on is answered, because people try it; it proves nothing.
-  own.on('message:contact', async (ctx) => takeContact(ctx, parts, await translator(ctx, parts), tell));
+  own.on('message:contact', async (ctx) => takeContact(ctx, parts, await translator(ctx, parts)));
   const chat = own.filter((ctx) => !isPassedOn(ctx));
   chat.command('start', (ctx) => start(ctx, parts));
   chat.command('help', (ctx) => say(ctx, parts, 'bot.help'));

@@ -35,7 +35,7 @@ export class Telegram {
   constructor(parts: TelegramParts) {
     this.#parts = parts;
     const { bot, log } = parts;
-    bot.use(createConversation(parts, (...message) => this.tell(...message)));
+    bot.use(createConversation(parts));
     this.#updates = new Updates({
       bot,
       sql: parts.sql,
@@ -88,14 +88,6 @@ export class Telegram {
     const wishes = [sent.locale, chat.locale].filter((one) => one !== null);
     const t = locales.t(locales.pick({ uiLocales: wishes.join(' ') }));
     return this.#send(sent.telegramId, codeText(t, this.#parts, sent));
-  }
-
-  /** Says a sentence to a chat that we know, in its language. @returns false when it cannot be reached */
-  async tell(telegramId: string, key: string, values: Readonly<Record<string, string>>): Promise<boolean> {
-    const { locales, chats } = this.#parts;
-    const chat = await chats.find(telegramId);
-    if (!chat?.isReachable) return false;
-    return this.#send(telegramId, locales.t(locales.pick({ uiLocales: chat.locale ?? '' }))(key, values));
   }
 
   /** A message that asks for nothing: that it arrives is what it is about. @returns false when the person cannot be reached */

@@ -4,18 +4,14 @@ import type { IdentityKey, LinkedIdentities } from '../account/linked-identities
 import type { Audit } from '../audit/audit.ts';
 import { tellOwner } from '../credential/change-notice.ts';
 import type { Factors } from '../credential/factors.ts';
-import type { Notifications } from '../notification/notifications.ts';
-import type { OneTime } from '../storage/one-time.ts';
+import type { Notices } from '../notification/notices.ts';
 import type { UnlinkOutcome } from './conversation.ts';
 
 interface UnlinkParts {
   readonly factors: Factors;
   readonly identities: LinkedIdentities;
   readonly audit: Audit;
-  readonly notifications: Notifications;
-  readonly oneTime: OneTime;
-  /** Seconds for which "it was not me" works. */
-  readonly notMeTtl: number;
+  readonly notices: Notices;
 }
 
 /** @param locale of the notice, for an owner who has none */

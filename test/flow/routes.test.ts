@@ -54,6 +54,8 @@ const PERSON = [
   ...[
     'POST /account/profile/email/:requestId/resend',
     'POST /account/profile/email/cancel',
+    'GET /account/profile/notices',
+    'POST /account/profile/notices',
     'GET /account/profile/phone',
     'POST /account/profile/phone',
     'POST /account/profile/picture',

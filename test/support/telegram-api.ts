@@ -41,11 +41,15 @@ export type Fault = { readonly code: number; readonly retryAfter?: number; reado
 export interface TelegramApi {
   readonly url: string;
   readonly calls: readonly BotCall[];
-  /** Newest last, as they stand after edits. */
+  /** What the bot says in its conversations, newest last, as it stands after edits. */
   readonly messages: readonly SentMessage[];
+  /** What it says on its own account: kept apart, because it comes in between at any time. */
+  readonly notices: readonly SentMessage[];
   webhook: { readonly url: string; readonly secret: string } | undefined;
   /** Until `null`, or as often as it says. */
   setFault(fault: Fault | null): void;
+  /** The same for some calls alone. */
+  setFaultFor(fault: Fault | null, matches: (call: BotCall) => boolean): void;
   /** People who blocked the bot. */
   readonly blockedBy: Set<number>;
   /** Puts an update in the queue. @returns its number */
@@ -56,6 +60,8 @@ export interface TelegramApi {
   press(user: TestTelegramPerson, message: SentMessage, button: string, more?: Record<string, unknown>): number;
   /** The newest message to somebody, when there is one more than before. */
   nextMessage(user: TestTelegramPerson, seen?: number): Promise<SentMessage>;
+  /** The notices to somebody, when there are this many. */
+  noticesTo(user: TestTelegramPerson, count: number): Promise<readonly SentMessage[]>;
   close(): Promise<void>;
 }
 
@@ -68,6 +74,7 @@ export async function startTelegramApi(): Promise<TelegramApi> {
 class Fake implements TelegramApi {
   readonly calls: BotCall[] = [];
   readonly messages: SentMessage[] = [];
+  readonly notices: SentMessage[] = [];
   readonly blockedBy = new Set<number>();
   webhook: { readonly url: string; readonly secret: string } | undefined;
   readonly #server: Server = createServer((req, res) => void this.#serve(req, res));
@@ -75,6 +82,7 @@ class Fake implements TelegramApi {
   readonly #waiting = new Set<() => void>();
   #fault: Fault | null = null;
   #times = Number.POSITIVE_INFINITY;
+  #isFaulty: (call: BotCall) => boolean = () => true;
   #updateId = 100;
   #messageId = 1;
   #pollers = 0;
@@ -90,7 +98,13 @@ class Fake implements TelegramApi {
 
   setFault(fault: Fault | null): void {
     this.#fault = fault;
+    this.#isFaulty = () => true;
     this.#times = (typeof fault === 'object' ? fault?.times : undefined) ?? Number.POSITIVE_INFINITY;
+  }
+
+  setFaultFor(fault: Fault | null, matches: (call: BotCall) => boolean): void {
+    this.setFault(fault);
+    this.#isFaulty = matches;
   }
 
   push(update: Record<string, unknown>): number {
@@ -128,6 +142,15 @@ class Fake implements TelegramApi {
     });
   }
 
+  async noticesTo(user: TestTelegramPerson, count: number): Promise<readonly SentMessage[]> {
+    return eventually(() => {
+      const found = this.notices.filter((one) => one.chatId === user.id);
+      if (found.length < count)
+        throw new Error(`${found.length} notices: ${found.map(({ text }) => text).join(' | ')}`);
+      return found;
+    });
+  }
+
   async close(): Promise<void> {
     for (const wake of this.#waiting) wake();
     this.#server.closeAllConnections();
@@ -153,7 +176,7 @@ class Fake implements TelegramApi {
     const [, token, method = ''] = /^\/bot([^/]+)\/(\w+)$/.exec(req.url ?? '') ?? [];
     const payload = ((await json(req).catch(() => ({}))) ?? {}) as Record<string, unknown>;
     this.calls.push({ method, payload });
-    if (this.#fault !== null && this.#times > 0) {
+    if (this.#fault !== null && this.#times > 0 && this.#isFaulty({ method, payload })) {
       this.#times -= 1;
       this.#failWith(this.#fault, res);
       return;
@@ -222,7 +245,8 @@ class Fake implements TelegramApi {
     if (this.blockedBy.has(chatId)) return new Refusal(403, 'Forbidden: bot was blocked by the user');
     this.#messageId += 1;
     const sent = { messageId: this.#messageId, chatId, text: String(payload['text']), buttons: buttonsOf(payload) };
-    this.messages.push(sent);
+    // Only notices have links that nobody is to see a preview of.
+    (payload['link_preview_options'] === undefined ? this.messages : this.notices).push(sent);
     return { message_id: sent.messageId, date: Math.trunc(Date.now() / 1000), chat: { id: chatId, type: 'private' } };
   }
 

@@ -18,10 +18,12 @@ import type {
   AdminAccountSections,
   AdminUpstreamModel,
   AdminUpstreamsModel,
+  NotMeModel,
   SecurityModel,
   SetupModel,
   UpstreamAccountModel,
 } from '../../src/http/page-model.ts';
+import { NOTICE_CHANNELS, NOTICE_KINDS } from '../../src/notification/notices.ts';
 import type { LeftOut, PreviewStep, PreviewStop } from '../../src/oidc/claim-preview.ts';
 import { SCOPES } from '../../src/oidc/provider.ts';
 import { ACTIVITY } from '../../src/portal/activity.ts';
@@ -43,6 +45,7 @@ const kinds = namesOf<NonNullable<NonNullable<SetupModel['firstClient']>['applic
   native: true,
 });
 
+const recoveries = namesOf<NotMeModel['recovery']>({ mail: true, telegram: true, 'sign-in': true });
 const confirmed = namesOf<NonNullable<SecurityModel['confirmation']>['what']>({
   password: true,
   totp: true,
@@ -53,6 +56,12 @@ const confirmed = namesOf<NonNullable<SecurityModel['confirmation']>['what']>({
 });
 
 export const composedKeys: Readonly<Record<string, readonly string[]>> = {
+  'not_me.text.*': recoveries,
+  'not_me.done.*': recoveries,
+  'profile.notices_kind.*': NOTICE_KINDS,
+  'profile.notices_hint.*': NOTICE_KINDS,
+  'profile.notices_channel.*': NOTICE_CHANNELS,
+  'profile.notices_only.*': [...NOTICE_CHANNELS, 'none'],
   'admin_account.action.*': ACCOUNT_ACTIONS,
   'admin_account.actor_*': namesOf<AuditRecord['actor']['kind']>({
     account: true,

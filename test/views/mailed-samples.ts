@@ -99,13 +99,20 @@ const profile: ProfileModel = {
   email: 'ada@example.com',
   username: 'ada',
   pendingEmail: null,
+  notices: {
+    channels: ['mail', 'telegram'],
+    kinds: [
+      { kind: 'sign-in', mail: false, telegram: true },
+      { kind: 'change', mail: true, telegram: true },
+    ],
+  },
   typedEmail: '',
   code: null,
   changed: null,
   errors: { fields: {} },
 };
 
-const notMe: NotMeModel = { action: '/not-me/token', isDone: false };
+const notMe: NotMeModel = { action: '/not-me/token', isDone: false, recovery: 'mail' };
 
 export const mailedSamples: readonly Sample[] = [
   { name: 'magic-link', page: 'magic-link', model: mailedCode },
@@ -245,7 +252,25 @@ export const mailedSamples: readonly Sample[] = [
     name: 'account-profile-phone',
     page: 'account-profile',
     isSignedIn: true,
-    model: { ...profile, phone: '+7 916 123 45 67', changed: 'phone' } satisfies ProfileModel,
+    model: {
+      ...{ ...profile, phone: '+7 916 123 45 67', changed: 'phone' },
+      notices: { ...profile.notices, channels: ['mail'] },
+    } satisfies ProfileModel,
+  },
+  {
+    name: 'account-profile-notices',
+    page: 'account-profile',
+    isSignedIn: true,
+    model: { ...profile, stage: 'notices' } satisfies ProfileModel,
+  },
+  {
+    name: 'account-profile-notices-none',
+    page: 'account-profile',
+    isSignedIn: true,
+    model: {
+      ...{ ...profile, stage: 'notices' },
+      errors: { summary: 'profile.problem.notices', fields: {} },
+    } satisfies ProfileModel,
   },
   {
     name: 'account-profile-phone-remove',
@@ -292,6 +317,11 @@ export const mailedSamples: readonly Sample[] = [
     name: 'link-confirm-undone',
     page: 'link-confirm',
     model: { ...link, purpose: 'email-undo', action: null, isDone: true } satisfies LinkModel,
+  },
+  {
+    name: 'not-me-telegram',
+    page: 'not-me',
+    model: { ...notMe, isDone: true, recovery: 'telegram' } satisfies NotMeModel,
   },
   { name: 'not-me-done', page: 'not-me', model: { ...notMe, isDone: true } satisfies NotMeModel },
 ];

@@ -52,6 +52,8 @@ const FIXED_FIELDS = new Set([
   'bulkActions',
   'refusal',
   'theme',
+  'channels',
+  'recovery',
   'from',
   'done',
   'activeAt',

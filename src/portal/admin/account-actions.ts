@@ -7,7 +7,7 @@ import type { AccountRow, Accounts } from '../../account/accounts.ts';
 import type { Audit, Cause } from '../../audit/audit.ts';
 import type { Lockout } from '../../credential/lockout.ts';
 import { Conflict, NotFound } from '../../errors.ts';
-import type { Notifications } from '../../notification/notifications.ts';
+import type { Notices } from '../../notification/notices.ts';
 import type { AccountDeletions } from '../../oidc/account-deletions.ts';
 import type { SessionsAndGrants } from '../../oidc/sessions-and-grants.ts';
 import type { Database, EntityManager } from '../../storage/database.ts';
@@ -27,7 +27,7 @@ export interface AccountActionParts {
   readonly lockout: Lockout;
   readonly sessionsAndGrants: SessionsAndGrants;
   readonly deletions: AccountDeletions;
-  readonly notifications: Notifications;
+  readonly notices: Notices;
 }
 
 interface Change {
@@ -47,9 +47,6 @@ interface Change {
   /** Of mails to who has chosen no language. */
   readonly locale: string;
 }
-
-/** Milliseconds: later it is news to nobody. */
-const NOTICE_LIFE = 24 * 3600 * 1000;
 
 interface Rule {
   readonly permission: Permission;
@@ -120,13 +117,14 @@ const RULES: Readonly<Record<AccountAction, Rule>> = {
   reset: {
     permission: 'accounts:reset',
     isOffered: ({ status, email }) => status === 'active' && email !== null,
-    async run({ database, audit }, { account, cause, mail }, guard) {
+    async run({ database, audit, notices }, { account, cause, mail }, guard) {
       await database.transaction(async (em) => {
         await guard(em);
         if (mail === null || account.status !== 'active') throw accountState();
         await mail(em, account);
         const target = { kind: 'account', id: account.id };
         await audit.record({ ...cause, action: 'account.start-reset', target }, em);
+        await notices.tell(em, { owner: account, about: { what: 'reset-asked' }, isMailed: true });
       });
     },
   },
@@ -138,6 +136,7 @@ const RULES: Readonly<Record<AccountAction, Rule>> = {
         guard,
         // Who may not sign in gets no way to: that comes when the account is enabled.
         alongside: async (em) => (account.status === 'active' ? mail?.(em, account) : undefined),
+        isMailed: mail !== null && account.status === 'active',
       }),
   },
   delete: {
@@ -148,23 +147,12 @@ const RULES: Readonly<Record<AccountAction, Rule>> = {
   restore: {
     permission: 'accounts:delete',
     isOffered: ({ status }) => status === 'deleted',
-    run: ({ deletions, notifications }, { account, cause, locale }, guard) =>
+    run: ({ deletions, notices }, { account, cause, locale }, guard) =>
       deletions.restore(account, cause, {
         guard,
-        async alongside(em) {
-          if (account.email === null) return;
-          await notifications.send(em, {
-            kind: 'notice',
-            ...{ to: account.email, accountId: account.id, zone: account.zoneinfo, locale: account.locale ?? locale },
-            expiresAt: new Date(Date.now() + NOTICE_LIFE),
-            // Where administrators work is no business of anybody's.
-            model: {
-              what: 'deletion-undone',
-              asked: { browser: null, system: null, place: null },
-              path: '/account/data',
-            },
-          });
-        },
+        // Where administrators work is no business of anybody's.
+        alongside: (em) =>
+          notices.tell(em, { owner: account, about: { what: 'deletion-undone' }, locale, path: '/account/data' }),
       }),
   },
   'give-role': {

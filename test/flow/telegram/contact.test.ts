@@ -6,6 +6,7 @@ import { newPhone, say, shareContact, signInByBot } from '../../support/phone-st
 import { describeOnEachBackend, type Latchkey } from '../../support/server.ts';
 import type { TestTelegramPerson } from '../../support/telegram-api.ts';
 import { newTelegramPerson, setTelegramStage } from '../../support/telegram-stage.ts';
+import { checkMail, MAIL_ENV, mailsTo, newAddress, partsOf } from '../mailed/stories.ts';
 
 const { api, env } = await setTelegramStage();
 const KEY = { upstream: 'telegram', issuer: 'https://telegram.org' } as const;
@@ -36,6 +37,10 @@ async function auditOf(latchkey: Latchkey, user: TestTelegramPerson): Promise<re
       [account?.id ?? ''],
     );
   return rows.map(({ text }) => text.trim());
+}
+
+async function noticesOf(latchkey: Latchkey, user: TestTelegramPerson): Promise<readonly object[]> {
+  return latchkey.app.database.em().execute('select kind from outbox_chat where telegram_id = ?', [user.id]);
 }
 
 describeOnEachBackend(
@@ -92,15 +97,37 @@ describeOnEachBackend(
       assert.equal(rows.length, 0);
     });
 
-    test('moves a number to whoever proves it later; the one before loses it and is told', async () => {
+    test('moves a number to whoever proves it later; the one before loses it and is told in the chat and by mail', async () => {
       const [before, after] = [await member(latchkey()), await member(latchkey())];
       const number = newPhone();
       await shareContact(api, before, number);
-      const seen = api.messages.filter((one) => one.chatId === before.id).length;
+      const email = newAddress();
+      const em = latchkey().app.database.em();
+      await em.execute('update account set email = ?, email_verified_at = now() where id = ?', [
+        email,
+        (await accountOf(latchkey(), before))?.id ?? '',
+      ]);
+      latchkey().app.accounts.forgetRecent();
       await shareContact(api, after, number);
-      const told = await api.nextMessage(before, seen);
-      assert.match(told.text, /Somebody else has just confirmed/);
-      assert.ok(!told.text.includes(number));
+      const [told] = await api.noticesTo(before, 1);
+      assert.match(told?.text ?? '', /Somebody else has just confirmed/);
+      assert.ok(!told?.text.includes(number));
+      const [mail] = await mailsTo(email, 1);
+      assert.ok(mail);
+      checkMail(latchkey(), mail, email);
+      assert.match(mail.email.text ?? '', /Somebody else has just confirmed[^]*Phone number: \+1 ••• /);
+      assert.ok(!(mail.email.text ?? '').includes(number));
+      const { notMe } = partsOf(latchkey(), mail);
+      assert.equal(String(notMe), told?.buttons[0]?.url, 'one link, whichever way it comes');
+      assert.equal(
+        (
+          await latchkey()
+            .browser()
+            .get(notMe ?? '')
+        ).id,
+        'not-me',
+      );
+      assert.deepEqual(await noticesOf(latchkey(), after), [], 'the new owner knows');
       assert.deepEqual([await numberOf(latchkey(), before), await numberOf(latchkey(), after)], [null, number]);
       assert.deepEqual(await auditOf(latchkey(), before), ['phone.prove contact', 'phone.remove moved']);
     });
@@ -150,5 +177,5 @@ describeOnEachBackend(
       assert.equal((await latchkey().app.accounts.findById(account.id))?.phoneNumber, null);
     });
   },
-  { env: { ...env, LATCHKEY_REGISTRATION: 'open' } },
+  { env: { ...env, ...MAIL_ENV, LATCHKEY_REGISTRATION: 'open' } },
 );
