@@ -272,7 +272,7 @@ const limits = {
   }),
   notMeTtl: setting(seconds(HOUR, 30 * DAY), {
     default: 7 * DAY,
-    meaning: 'How long the link "this was not me" of a mail works.',
+    meaning: 'How long the link "this was not me" of a mail or message works.',
   }),
   clientFailures: setting(wholeNumber(1, 10_000), {
     default: 20,
@@ -438,7 +438,7 @@ const sessions = {
   newDeviceNotices: setting(yesNo(), {
     default: true,
     meaning:
-      'Whether people get a mail when their account is signed in to with a browser that was not used for it before.',
+      'Whether people are told, by mail and in Telegram, when their account is signed in to with a browser that was not used for it before.',
   }),
   freshProofTtl: setting(seconds(60, DAY), {
     default: 600,

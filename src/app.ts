@@ -868,6 +868,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     startWorkers() {
       metrics.followProcess();
       metrics.followOutbox(() => notifications.backlog());
+      if (bot) metrics.followChatOutbox(() => chatOutbox.countQueued());
       logoutDeliveries.start();
       notifications.start();
       bot?.telegram.start();

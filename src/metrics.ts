@@ -100,6 +100,10 @@ export class Metrics {
     });
   }
 
+  followChatOutbox(read: () => Promise<number>): void {
+    this.#follow('latchkey_telegram_notices_queued', 'Security notices that wait for their Telegram chats.', read);
+  }
+
   /** @param route a pattern or a name of ours, never the path that was asked for @param seconds from first to last byte */
   noteRequest(route: string, method: string, status: number, seconds: number): void {
     const labels = { route, method: METHODS.has(method) ? method : 'other', status: `${Math.trunc(status / 100)}xx` };

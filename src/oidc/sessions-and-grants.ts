@@ -200,11 +200,13 @@ export class SessionsAndGrants {
     const target = { kind: 'account', id: account.id };
     await this.#database.transaction(async (em) => {
       await around.guard?.(em);
-      // While the account still has its chats.
-      await this.#notices.tell(em, {
+      // While the account still has its chats. Who may not sign in is told nothing.
+      const told = {
         owner: account,
-        ...{ about: { what: 'credentials-reset' }, isMailed: around.isMailed ?? false },
-      });
+        about: { what: 'credentials-reset' },
+        isMailed: around.isMailed ?? false,
+      } as const;
+      if (account.status === 'active') await this.#notices.tell(em, told);
       await this.#factors.removeAll(em, account.id);
       await this.#identities.unlinkAll(em, account.id);
       await this.#accounts.noteSignOut(account.id, em);
