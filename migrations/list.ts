@@ -30,11 +30,11 @@ import { Overview } from './20261121000191-overview.ts';
 import { Brand } from './20261121000192-brand.ts';
 import { OrganizationsAndMembers } from './20261121000200-organizations.ts';
 import { UpstreamUses } from './20261121000210-upstream-uses.ts';
+import { ChatNotices } from './20261121000300-chat-notices.ts';
 import { Upstreams } from './20261121000320-upstreams.ts';
 import { OrganizationInvitations } from './20261121000330-organization-invitations.ts';
 import { AccountTheme } from './20261121000340-account-theme.ts';
 import { AuditFailures } from './20261121000341-audit-failures.ts';
-import { ChatNotices } from './20261121000300-chat-notices.ts';
 
 export const migrations = [
   { name: '20261121000001-first', class: First },
@@ -68,9 +68,9 @@ export const migrations = [
   { name: '20261121000192-brand', class: Brand },
   { name: '20261121000200-organizations', class: OrganizationsAndMembers },
   { name: '20261121000210-upstream-uses', class: UpstreamUses },
+  { name: '20261121000300-chat-notices', class: ChatNotices },
   { name: '20261121000320-upstreams', class: Upstreams },
   { name: '20261121000330-organization-invitations', class: OrganizationInvitations },
   { name: '20261121000340-account-theme', class: AccountTheme },
   { name: '20261121000341-audit-failures', class: AuditFailures },
-  { name: '20261121000300-chat-notices', class: ChatNotices },
 ];
