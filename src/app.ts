@@ -436,7 +436,10 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       ...{ accounts, roles, clients, consents, resources, grants, lockout, budgets, clientGuesses, naming, log },
       pages: enginePages,
       devicePages: createDevicePages({ pages, enginePages, resources, ownScopes: SCOPES }),
-      interactionPolicy: { canReach, requiredAcr, owedTerms, organizationsOf },
+      interactionPolicy: {
+        ...{ canReach, requiredAcr, owedTerms, organizationsOf },
+        findWay: (uid) => browserSessions.findWay(uid),
+      },
       organizations,
       notifyLogout,
       fetch: guardedFetch,
@@ -740,7 +743,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       }),
       adminAuditRoutes({ ...securityParts, roles, history }),
       adminInvitationsRoutes({ ...securityParts, roles, invitations, languages: locales.available }),
-      adminOrganizationsRoutes({ ...securityParts, roles, organizations }),
+      adminOrganizationsRoutes({ ...securityParts, roles, organizations, upstreams }),
       organizationInvitationsRoutes({
         ...{ ...securityParts, roles, organizations, invitations, languages: locales.available },
       }),

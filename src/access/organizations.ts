@@ -10,7 +10,18 @@ import type { Roles } from './roles.ts';
 export const MEMBER_ROLES = ['member', 'admin', 'owner'] as const;
 export type MemberRole = (typeof MEMBER_ROLES)[number];
 
-export interface Organization {
+/** How somebody can sign in without anybody else's help; at an upstream it is `upstream:` and its id. */
+export const OWN_WAYS = ['password', 'passkey', 'mail', 'phone'] as const;
+
+/** What holds for sign-ins that are for an organization. */
+export interface SignInRules {
+  /** Those that count; null for all of them. */
+  readonly ways: readonly string[] | null;
+  /** Seconds after which somebody has to sign in again; null for as long as the deployment says, which is never prolonged. */
+  readonly sessionTtl: number | null;
+}
+
+export interface Organization extends SignInRules {
   readonly id: string;
   /** Apps see it. It never changes. */
   readonly slug: string;
@@ -23,7 +34,7 @@ export interface Organization {
   readonly invitationsAllowed: boolean;
 }
 
-export interface Membership {
+export interface Membership extends SignInRules {
   readonly id: string;
   readonly slug: string;
   readonly name: string;
@@ -40,19 +51,24 @@ export interface Member {
 
 /** Who changes something. The machine's owner may do everything. */
 export type Principal = { readonly kind: 'cli' } | { readonly kind: 'account'; readonly id: string };
-export type OrganizationInput = Omit<Organization, 'id' | 'invitationsAllowed'> &
-  Partial<Pick<Organization, 'invitationsAllowed'>>;
+type Chosen = 'invitationsAllowed' | 'ways' | 'sessionTtl';
+/** What is left out stays as it is. */
+export type OrganizationInput = Omit<Organization, 'id' | Chosen> & Partial<Pick<Organization, Chosen>>;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const SLUG = /^[a-z][a-z0-9-]{0,31}$/;
 const DOMAIN = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$/;
 /** Above every role inside of an organization: whoever may write all of them. */
 const GLOBAL_RANK = MEMBER_ROLES.length;
-const COLUMNS = `o.id, o.slug, o.name, o.logo_uri as "logoUri", o.domains,
+const WAY = /^(?:password|passkey|mail|phone|upstream:[a-z][a-z0-9-]{0,31})$/;
+/** Seconds: less would be gone before an app has its tokens, more than any deployment's own. */
+const SESSION = { least: 300, most: 31_536_000 };
+const RULES = 'o.sign_in_ways as ways, o.session_ttl as "sessionTtl"';
+const COLUMNS = `o.id, o.slug, o.name, o.logo_uri as "logoUri", o.domains, ${RULES},
   o.second_factor_required as "secondFactorRequired", o.invitations_allowed as "invitationsAllowed"`;
 const OF_ACCOUNT = {
   name: 'membership_of_account',
-  text: `select o.id, o.slug, o.name, m.role from membership m join organization o on o.id = m.organization_id
+  text: `select o.id, o.slug, o.name, m.role, ${RULES} from membership m join organization o on o.id = m.organization_id
     where m.account_id = $1 order by o.slug`,
 };
 const OWES_FACTOR = {
@@ -152,12 +168,12 @@ export class Organizations {
       return await this.#database.transaction(async (em) => {
         await this.#requireGlobal(em, by);
         await em.execute(
-          `insert into organization (id, slug, name, logo_uri, domains, second_factor_required, invitations_allowed, created_at,
-             updated_at)
-           values (?, ?, ?, ?, ?::jsonb, ?, ?, now(), now())`,
+          `insert into organization (id, slug, name, logo_uri, domains, second_factor_required, invitations_allowed, sign_in_ways,
+             session_ttl, created_at, updated_at)
+           values (?, ?, ?, ?, ?::jsonb, ?, ?, ?::jsonb, ?, now(), now())`,
           [
             ...[id, input.slug, input.name, input.logoUri, JSON.stringify(input.domains), input.secondFactorRequired],
-            input.invitationsAllowed ?? true,
+            ...[input.invitationsAllowed ?? true, jsonOrNull(input.ways ?? null), input.sessionTtl ?? null],
           ],
         );
         await this.#audit.record({ ...cause, action: 'organization.create', target: targetOf(id) }, em);
@@ -179,11 +195,15 @@ export class Organizations {
       if (rank < rankOf('owner')) throw tooHigh();
       const domains = rank === GLOBAL_RANK ? input.domains : now.domains;
       const allowed = (rank === GLOBAL_RANK ? input.invitationsAllowed : undefined) ?? now.invitationsAllowed;
-      check({ ...input, slug: now.slug, domains });
+      const { ways = now.ways, sessionTtl = now.sessionTtl } = input;
+      check({ ...input, ways, sessionTtl, slug: now.slug, domains });
       await em.execute(
         `update organization set name = ?, logo_uri = ?, domains = ?::jsonb, second_factor_required = ?, invitations_allowed = ?,
-           updated_at = now() where id = ?`,
-        [input.name, input.logoUri, JSON.stringify(domains), input.secondFactorRequired, allowed, id],
+           sign_in_ways = ?::jsonb, session_ttl = ?, updated_at = now() where id = ?`,
+        [
+          ...[input.name, input.logoUri, JSON.stringify(domains), input.secondFactorRequired, allowed],
+          ...[jsonOrNull(ways), sessionTtl, id],
+        ],
       );
       await this.#audit.record({ ...cause, action: 'organization.update', target: targetOf(id) }, em);
     });
@@ -282,12 +302,18 @@ export class Organizations {
 
   /**
    * What apps are told. Of several organizations the one chosen at the sign-in is `org_id`, as long as the account belongs to it.
-   * @param chosen id
+   * @param chosen id @param signedInAt seconds since 1970; undefined where it is not known any more
    */
-  async claimsFor(accountId: string, chosen: string | undefined): Promise<Record<string, unknown>> {
+  async claimsFor(
+    accountId: string,
+    chosen: string | undefined,
+    signedInAt?: number,
+  ): Promise<Record<string, unknown>> {
     const all = await this.listOf(accountId);
     const [only] = all;
-    const current = chosen === undefined ? (all.length === 1 ? only : undefined) : all.find(({ id }) => id === chosen);
+    const found = chosen === undefined ? (all.length === 1 ? only : undefined) : all.find(({ id }) => id === chosen);
+    const isOver = (found?.sessionTtl ?? null) !== null && isPast(signedInAt, found?.sessionTtl ?? 0);
+    const current = isOver ? undefined : found;
     return {
       organizations: all.map(({ id, slug, name, role }) => ({ id, slug, name, roles: [role] })),
       ...(current ? { org_id: current.id } : {}),
@@ -401,6 +427,15 @@ export class Organizations {
   }
 }
 
+/** @param since seconds since 1970 @param ttl seconds */
+function isPast(since: number | undefined, ttl: number): boolean {
+  return since !== undefined && Date.now() / 1000 - since > ttl;
+}
+
+function jsonOrNull(value: readonly string[] | null): string | null {
+  return value === null ? null : JSON.stringify(value);
+}
+
 export function rankOf(role: MemberRole): number {
   return MEMBER_ROLES.indexOf(role);
 }
@@ -415,6 +450,12 @@ function check(input: OrganizationInput): void {
   const isLogo = input.logoUri === null || URL.parse(input.logoUri)?.protocol === 'https:';
   if (!isLogo) refuse('logo', 'The address of the logo begins with https.');
   if (!input.domains.every((one) => DOMAIN.test(one))) refuse('domains', 'These are not all names of domains.');
+  const { ways = null, sessionTtl = null } = input;
+  const areWays = ways === null || (ways.length > 0 && ways.length <= 100 && ways.every((one) => WAY.test(one)));
+  if (!areWays) refuse('ways', 'Choose at least one way to sign in.');
+  const isLife =
+    sessionTtl === null || (Number.isInteger(sessionTtl) && sessionTtl >= SESSION.least && sessionTtl <= SESSION.most);
+  if (!isLife) refuse('session', 'A sign-in lives for 5 minutes to a year.');
 }
 
 function targetOf(id: string) {

@@ -10,9 +10,15 @@ export type Proof =
     }
   /** A link or code by mail, or a code by phone: a first factor, never a second one. */
   | { readonly method: 'mail' | 'phone' }
-  | { readonly method: 'telegram' }
+  | {
+      readonly method: 'telegram';
+      /** The id of the upstream where it was shown, where there is one. */
+      readonly upstream?: string;
+    }
   | {
       readonly method: 'upstream';
+      /** Its id, where it was shown in this sign-in. */
+      readonly upstream?: string;
       /** The operator trusts this upstream to have asked for a second factor (F7). */
       readonly isTrustedForSecondFactor: boolean;
     }

@@ -77,6 +77,8 @@ export interface LoginModel {
   readonly upstreams: readonly UpstreamModel[];
   /** Where the button of an upstream posts its id as `upstream`; the page's own action when it is not given. */
   readonly upstreamAction?: string;
+  /** The organization that asks for this sign-in; only what counts for it is shown. */
+  readonly organization?: string;
   /** The page that asks for a phone number. */
   readonly phoneUrl?: string;
   /** The name alone may lead to the upstream of its domain. */
@@ -818,6 +820,8 @@ export interface AdminOrganizationModel {
   readonly nextUrl: string | null;
   /** Those that may be given. */
   readonly memberRoles: readonly ('owner' | 'admin' | 'member')[];
+  readonly ownWays: readonly ('password' | 'passkey' | 'mail' | 'phone')[];
+  readonly upstreamWays: readonly { readonly way: string; readonly label: string }[];
   /** Who was to be added. */
   readonly login: string;
   readonly isChanged: boolean;
@@ -828,6 +832,10 @@ export interface AdminOrganizationModel {
     readonly domains: string;
     readonly secondFactor: boolean;
     readonly invitations: boolean;
+    readonly limitWays: boolean;
+    readonly ways: readonly string[];
+    /** Nothing for as long as the deployment says. */
+    readonly sessionMinutes: string;
   };
   readonly errors: FormProblems;
 }

@@ -14,6 +14,7 @@ import type { CookieNaming } from '../http/browser.ts';
 import type { Csrf } from '../http/csrf.ts';
 import type { Pages } from '../http/page.ts';
 import { requestOrigin } from '../http/request-origin.ts';
+import type { OrganizationDemand } from '../oidc/chosen-organization.ts';
 import { type ClientView, clientView } from '../oidc/client-view.ts';
 import type { Consents } from '../oidc/consents.ts';
 import type { Engine } from '../oidc/engine.ts';
@@ -96,6 +97,8 @@ export interface Interaction {
   readonly uiLocales: string | undefined;
   /** Those that this client shows, in the order of the buttons. */
   readonly upstreams: readonly Upstream[];
+  /** The organization that asks for this sign-in, and the ways that count for it. */
+  readonly demand: OrganizationDemand | null;
   /** What becomes part of the account that is proven here. */
   readonly pendingLink: PendingLink | null;
 }
@@ -107,7 +110,10 @@ export async function loadInteraction(ctx: Context, parts: InteractionParts): Pr
   const clientId = String(details.params['client_id']);
   const engineClient = await provider.Client.find(clientId);
   const client = clientView(engineClient, text(details.params['redirect_uri']));
-  const upstreams = shownUpstreams(parts.upstreams, engineClient?.['latchkey_upstreams']);
+  const demand = demandOf(details);
+  const upstreams = shownUpstreams(parts.upstreams, engineClient?.['latchkey_upstreams']).filter(({ id }) =>
+    counts(demand, `upstream:${id}`),
+  );
   const isLogin = details.prompt.name === 'login' && upstreams.length > 0;
   const subject = details.session?.accountId;
   const found = subject === undefined ? null : await parts.accounts.findBySubject(subject);
@@ -123,8 +129,19 @@ export async function loadInteraction(ctx: Context, parts: InteractionParts): Pr
     account,
     uiLocales: text(details.params['ui_locales']),
     upstreams,
+    demand,
     pendingLink: isLogin ? await parts.linking.findPending(ctx, details.uid) : null,
   };
+}
+
+function demandOf({ prompt }: Details): OrganizationDemand | null {
+  const { organization } = prompt.details as { organization?: OrganizationDemand };
+  return organization ?? null;
+}
+
+/** Whether a way of signing in is one that the organization takes: what is left out of the page would not end the question. */
+export function counts(demand: OrganizationDemand | null, way: string): boolean {
+  return demand === null || demand.ways === null || demand.ways.includes(way);
 }
 
 /** All of them, unless the client names some. */

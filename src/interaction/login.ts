@@ -9,7 +9,7 @@ import { withFloor } from '../http/answer-time.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import { parseForm } from '../http/form.ts';
 import type { LoginModel } from '../http/page-model.ts';
-import { accountView, type Interaction, type InteractionParts, origin, text } from './interaction.ts';
+import { accountView, counts, type Interaction, type InteractionParts, origin, text } from './interaction.ts';
 import { findLastWay } from './last-way.ts';
 import { completeFirstFactor, type SignInParts } from './sign-in.ts';
 import { countedAs, findTyped } from './typed-name.ts';
@@ -40,7 +40,7 @@ interface LoginParts extends InteractionParts {
 }
 
 export function showLogin(ctx: Context, parts: LoginParts, interaction: Interaction, outcome?: Outcome): void {
-  const { details, uid, account } = interaction;
+  const { details, uid, account, demand } = interaction;
   const isAgain = account !== null && !wantsOtherAccount(interaction);
   const hint = text(details.params['login_hint'])?.slice(0, 254) ?? '';
   const login = isAgain
@@ -56,8 +56,13 @@ export function showLogin(ctx: Context, parts: LoginParts, interaction: Interact
     ...(isAgain ? { reason: 'reauthenticate', switchAction: `/interaction/${uid}/switch` } : {}),
     remember: outcome?.remember ?? false,
     rememberDays: parts.rememberDays,
-    takesPhone: parts.phones !== null && !isAgain,
-    methods: { password: true, mailCode: true, passkey: parts.passkeys.isAvailable },
+    takesPhone: parts.phones !== null && !isAgain && counts(demand, 'phone'),
+    methods: {
+      password: counts(demand, 'password'),
+      mailCode: counts(demand, 'mail'),
+      passkey: parts.passkeys.isAvailable && counts(demand, 'passkey'),
+    },
+    ...(demand === null ? {} : { organization: demand.name }),
     passkey: {
       action: `/interaction/${uid}/passkey`,
       optionsUrl: `/interaction/${uid}/passkey/options`,
@@ -69,7 +74,7 @@ export function showLogin(ctx: Context, parts: LoginParts, interaction: Interact
       .filter((one) => one.door !== 'bot' || (parts.bot?.telegram.username ?? null) !== null)
       .map(({ id, label, icon }) => ({ id, label, icon })),
     upstreamAction: `/interaction/${uid}/upstream`,
-    ...(parts.phones?.delivery.isReady ? { phoneUrl: `/interaction/${uid}/phone` } : {}),
+    ...(parts.phones?.delivery.isReady && counts(demand, 'phone') ? { phoneUrl: `/interaction/${uid}/phone` } : {}),
     isPasswordOptional: interaction.upstreams.some((one) => (one.settings.domains?.length ?? 0) > 0),
     ...(pending ? { linking: pending } : {}),
     ...(lastUsed === undefined ? {} : { lastUsed }),

@@ -12,6 +12,8 @@ export interface CompletedLogin {
   readonly acr: string;
   /** For the list of sessions. */
   readonly methods: readonly string[];
+  /** The first factor as the rules of organizations name it; undefined where the session began by it before. */
+  readonly way?: string | undefined;
   /** Null leaves the session as it is: a step-up asks for nothing but what was missing. */
   readonly remember: boolean | null;
   /** Seconds since 1970: when the oldest of the proofs was given, if that was not now. */
@@ -19,9 +21,12 @@ export interface CompletedLogin {
 }
 
 export async function finishLogin(ctx: Context, engine: Engine, login: CompletedLogin): Promise<void> {
-  const { subject, amr, acr, methods, remember, authTime } = login;
+  const { subject, amr, acr, methods, way, remember, authTime } = login;
   // The engine makes a session short-lived and never long-lived again, so `true` leaves it as it is.
-  const keep = { remember: remember ?? true, ...(authTime === undefined ? {} : { ts: authTime }) };
+  const keep = {
+    ...{ remember: remember ?? true, ...(authTime === undefined ? {} : { ts: authTime }) },
+    ...(way === undefined ? {} : { way }),
+  };
   await finish(ctx, engine, { login: { accountId: subject, amr: [...amr], acr, methods: [...methods], ...keep } });
 }
 

@@ -239,5 +239,12 @@ async function completeSignIn(
   const methods = all.map((proof) => proof.method);
   await finishLogin(ctx, parts.engine, {
     ...{ subject: account.subject, ...assuranceOf(proofs), methods, remember, authTime },
+    way: before === null ? ruledWay(all[0]) : undefined,
   });
+}
+
+/** As the rules of organizations name it. */
+function ruledWay(first: Proof | undefined): string | undefined {
+  const upstream = first && 'upstream' in first ? first.upstream : undefined;
+  return upstream === undefined ? first?.method : `upstream:${upstream}`;
 }

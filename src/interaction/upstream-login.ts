@@ -208,7 +208,9 @@ async function signIn(
   noteLastWay(ctx, parts.naming, upstream.id);
   const isTrustedForSecondFactor = upstream.settings.trustSecondFactor === true;
   const proof: Proof =
-    upstream.method === 'telegram' ? { method: 'telegram' } : { method: 'upstream', isTrustedForSecondFactor };
+    upstream.method === 'telegram'
+      ? { method: 'telegram', upstream: upstream.id }
+      : { method: 'upstream', upstream: upstream.id, isTrustedForSecondFactor };
   await completeFirstFactor(ctx, parts, interaction, account, proof, false);
 }
 

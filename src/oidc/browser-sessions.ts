@@ -25,6 +25,8 @@ export interface SignIn extends Device {
   /** What a native app calls the device. */
   readonly name: string | null;
   readonly methods: readonly string[];
+  /** By which it began, as the rules of organizations name it; null leaves that as it is. */
+  readonly way: string | null;
   readonly acr: string | null;
   /** Seconds since 1970, as all times of the engine. */
   readonly signedInAt: number;
@@ -52,14 +54,15 @@ interface Row extends Omit<BrowserSession, 'methods' | 'engine'> {
 const RECORD = {
   name: 'browser_session_record',
   text: `insert into browser_session (id, account_id, session_key, name, address, user_agent, methods, acr, created_at, signed_in_at,
-      last_used_at, expires_at)
+      last_used_at, expires_at, way)
     select $1::uuid, id, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text, now(), to_timestamp($9::float8), now(),
-      to_timestamp($10::float8)
+      to_timestamp($10::float8), $11::text
     from account where subject = $2
     on conflict (session_key) do update set name = coalesce(excluded.name, browser_session.name), address = excluded.address,
       user_agent = excluded.user_agent, methods = excluded.methods, acr = excluded.acr, signed_in_at = excluded.signed_in_at,
-      last_used_at = excluded.last_used_at, expires_at = excluded.expires_at`,
+      last_used_at = excluded.last_used_at, expires_at = excluded.expires_at, way = coalesce(excluded.way, browser_session.way)`,
 };
+const FIND_WAY = { name: 'browser_session_way', text: 'select way from browser_session where session_key = $1' };
 /** A session from before there were rows. */
 const ADOPT = {
   name: 'browser_session_adopt',
@@ -146,11 +149,16 @@ export class BrowserSessions {
 
   /** After a sign-in or a step-up. */
   async record(signIn: SignIn): Promise<void> {
-    const { subject, uid, name, address, userAgent, methods, acr, signedInAt, expiresAt } = signIn;
+    const { subject, uid, name, address, userAgent, methods, acr, way, signedInAt, expiresAt } = signIn;
     await this.#sql.query(RECORD, [
       ...[randomUUID(), subject, keyOf(uid), deviceName(name), address, plain(userAgent).slice(0, MOST_USER_AGENT)],
-      ...[methods.join(' '), acr, signedInAt, expiresAt],
+      ...[methods.join(' '), acr, signedInAt, expiresAt, way],
     ]);
+  }
+
+  /** By which way a session began; null for one from before that was noted. @param uid of the engine */
+  async findWay(uid: string): Promise<string | null> {
+    return (await this.#sql.query<{ way: string | null }>(FIND_WAY, [keyOf(uid)])).rows[0]?.way ?? null;
   }
 
   /** Remembers that a session was used; `flush` writes it. @param expiresAt seconds since 1970 */

@@ -6,6 +6,8 @@ import type { Membership } from '../access/organizations.ts';
 const { Check, Prompt } = interactionPolicy;
 /** Beside `id_token` and `userinfo`, where no client looks. */
 const KEY = 'latchkey_organization';
+/** How long the organization lets a sign-in live, in seconds. */
+const SESSION_KEY = 'latchkey_organization_session';
 
 /** What an account belongs to. @param accountId the engine's */
 export type OrganizationsOf = (accountId: string) => Promise<readonly Membership[]>;
@@ -15,6 +17,53 @@ export function chosenOrganization(token: object | undefined): string | undefine
   const { claims } = (token ?? {}) as { claims?: Record<string, unknown> };
   const chosen = claims?.[KEY];
   return typeof chosen === 'string' ? chosen : undefined;
+}
+
+/** Seconds after the sign-in at which what it gave is over; null where the organization says nothing. A client that writes it only shortens it. */
+export function organizationSessionTtl(token: object): number | null {
+  const { claims } = token as { claims?: Record<string, unknown> };
+  const ttl = claims?.[SESSION_KEY];
+  return typeof ttl === 'number' ? ttl : null;
+}
+
+/** What the page says that asks for another sign-in: part of the prompt's details. */
+export interface OrganizationDemand {
+  readonly name: string;
+  /** Those that count; null where the sign-in is only too old. */
+  readonly ways: readonly string[] | null;
+}
+
+const demands = new WeakMap<KoaContextWithOIDC, OrganizationDemand>();
+
+/**
+ * For the login prompt: what the organization of this sign-in asks of it. Which one that is may be known only after the choice; then the person signs in
+ * once more. Of an account that does not belong to the one that is named nothing is asked here.
+ * @param findWay by which way a session of the engine began
+ */
+export function organizationCheck(
+  organizationsOf: OrganizationsOf | undefined,
+  findWay: ((sessionUid: string) => Promise<string | null>) | undefined,
+): InstanceType<typeof Check> {
+  return new Check(
+    'organization_rules',
+    'the organization asks for another sign-in',
+    'login_required',
+    async (ctx) => {
+      const { oidc } = ctx;
+      const { session } = oidc;
+      if (oidc.account === undefined || session?.accountId === undefined || !organizationsOf) return false;
+      if (!oidc.requestParamOIDCScopes.has('organizations')) return false;
+      const found = findWanted(ctx, await organizationsOf(oidc.account.accountId));
+      if (!found) return false;
+      const login = oidc.result?.login as { readonly way?: string } | undefined;
+      const isOld = found.sessionTtl !== null && login === undefined && session.past(found.sessionTtl);
+      const way = login?.way ?? (found.ways === null ? null : await findWay?.(session.uid));
+      const isOther = found.ways !== null && !found.ways.includes(way ?? '');
+      if (isOld || isOther) demands.set(ctx, { name: found.name, ways: found.ways });
+      return isOld || isOther;
+    },
+    (ctx) => ({ organization: demands.get(ctx) }),
+  );
 }
 
 /**
@@ -30,9 +79,11 @@ export function organizationPrompt(organizationsOf: OrganizationsOf | undefined)
       if (accountId === undefined || !organizationsOf || !oidc.requestParamOIDCScopes.has('organizations'))
         return false;
       const all = await organizationsOf(accountId);
-      const found = findNamed(ctx, all) ?? findChosen(ctx, all) ?? (all.length === 1 ? all[0] : undefined);
+      const found = findWanted(ctx, all);
+      if (!found && isNamed(ctx)) throw new errors.AccessDenied('the account does not belong to the organization');
       // What the client wrote there is gone in any case.
-      Object.assign(oidc, { claims: { ...oidc.claims, [KEY]: found?.id } });
+      const session = found?.sessionTtl ?? undefined;
+      Object.assign(oidc, { claims: { ...oidc.claims, [KEY]: found?.id, [SESSION_KEY]: session } });
       return !found && all.length > 1;
     }),
   );
@@ -44,13 +95,17 @@ export function takeOnlyOrganization(oidc: KoaContextWithOIDC['oidc'], all: read
   Object.assign(oidc, { claims: { ...oidc.claims, [KEY]: all.length === 1 ? all[0]?.id : undefined } });
 }
 
-/** @throws errors.AccessDenied for one that the account does not belong to, whether it exists or not */
-function findNamed({ oidc }: KoaContextWithOIDC, all: readonly Membership[]): Membership | undefined {
+/** The one that the sign-in is for, as far as that is known. Of an account that does not belong to the one that is named it is none. */
+function findWanted(ctx: KoaContextWithOIDC, all: readonly Membership[]): Membership | undefined {
+  const named = ctx.oidc.params?.['organization'];
+  if (isNamed(ctx)) return all.find(({ id, slug }) => id === named || slug === named);
+  return findChosen(ctx, all) ?? (all.length === 1 ? all[0] : undefined);
+}
+
+/** By an app that knows which organization it wants. */
+function isNamed({ oidc }: KoaContextWithOIDC): boolean {
   const named = oidc.params?.['organization'];
-  if (typeof named !== 'string' || named === '') return undefined;
-  const found = all.find(({ id, slug }) => id === named || slug === named);
-  if (!found) throw new errors.AccessDenied('the account does not belong to the organization');
-  return found;
+  return typeof named === 'string' && named !== '';
 }
 
 function findChosen({ oidc }: KoaContextWithOIDC, all: readonly Membership[]): Membership | undefined {

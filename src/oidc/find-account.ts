@@ -24,7 +24,9 @@ export function createFindAccount({ accounts, roles, organizations }: Parts): Fi
         const claims = standardClaims(account);
         // Asked for only where they are wanted: they cost look-ups.
         if (scopes.includes('organizations')) {
-          Object.assign(claims, await organizations.claimsFor(account.id, chosenOrganization(token ?? ctx.oidc)));
+          const signedInAt = signInTime(token ?? ctx.oidc.session);
+          const chosen = chosenOrganization(token ?? ctx.oidc);
+          Object.assign(claims, await organizations.claimsFor(account.id, chosen, signedInAt));
         }
         if (scopes.includes('roles')) {
           const audience: unknown = ctx.oidc.client?.['latchkey_role_audience'];
@@ -48,6 +50,12 @@ export function isSignedIn(account: AccountRow, since: number | undefined): bool
 
 /** Of a session when its person signed in; of a token that, or else when it was issued. */
 function beganAt(holder: object | undefined): number | undefined {
-  const { loginTs, authTime, iat } = (holder ?? {}) as Partial<Record<'loginTs' | 'authTime' | 'iat', unknown>>;
-  return [loginTs, authTime, iat].find((one) => typeof one === 'number');
+  const { iat } = (holder ?? {}) as { iat?: unknown };
+  return signInTime(holder) ?? (typeof iat === 'number' ? iat : undefined);
+}
+
+/** Of what knows when its person signed in. */
+function signInTime(holder: object | undefined): number | undefined {
+  const { loginTs, authTime } = (holder ?? {}) as Partial<Record<'loginTs' | 'authTime', unknown>>;
+  return [loginTs, authTime].find((one) => typeof one === 'number');
 }

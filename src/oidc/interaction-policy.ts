@@ -4,7 +4,7 @@
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { ACR_LEVELS, type Acr, shownAcr } from '../credential/assurance.ts';
 import { type AcrRequest, reaches, requestedAcr } from './acr.ts';
-import { type OrganizationsOf, organizationPrompt } from './chosen-organization.ts';
+import { type OrganizationsOf, organizationCheck, organizationPrompt } from './chosen-organization.ts';
 import { appSessionTtl } from './token-life.ts';
 
 const { base, Check, Prompt } = interactionPolicy;
@@ -30,6 +30,8 @@ export interface InteractionPolicyParts {
   readonly requiredAcr?: (accountId: string, clientId: string) => Promise<Acr>;
   /** What an account belongs to: of several it chooses one for a client that asks. */
   readonly organizationsOf?: OrganizationsOf;
+  /** By which way a session of the engine began, for what organizations ask of it. */
+  readonly findWay?: (sessionUid: string) => Promise<string | null>;
   /** The version of the terms that an account has not agreed to yet, if there is one. @param accountId the engine's */
   readonly owedTerms?: (accountId: string) => Promise<string | null>;
 }
@@ -70,6 +72,8 @@ export function createInteractionPolicy(parts: InteractionPolicyParts = {}): Pol
       ({ oidc }) => ({ acr: requestedAcr(oidc.params ?? {}) }),
     ),
   );
+
+  login?.checks.add(organizationCheck(parts.organizationsOf, parts.findWay));
 
   policy.add(termsPrompt(parts), 2);
   policy.add(organizationPrompt(parts.organizationsOf), 3);

@@ -50,11 +50,12 @@ async function note(
     sessions.noteUse(session.uid, device, expiresAt);
     return;
   }
-  const { methods } = login as { readonly methods?: readonly string[] };
+  const { methods, way } = login as { readonly methods?: readonly string[]; readonly way?: string };
   await sessions.record({
     ...{ uid: session.uid, subject, ...device, expiresAt },
     name: nativeDeviceName(ctx),
     methods: methods ?? [],
+    way: way ?? null,
     acr: session.acr ?? null,
     signedInAt: session.loginTs ?? now,
   });

@@ -1,6 +1,7 @@
 // How long what the engine issues lives: the numbers of requirements T1 to T4 and S2, with what depends on the client, the resource and on
 // whether a person asked to be remembered.
 import type { Configuration, Client as EngineClient, KoaContextWithOIDC } from 'oidc-provider';
+import { organizationSessionTtl } from './chosen-organization.ts';
 
 /** Seconds. */
 export interface EngineLifetimes {
@@ -98,8 +99,9 @@ function refreshTokenTtl(
 ): number {
   const now = Math.floor(Date.now() / 1000);
   const { authTime } = token as StoredToken;
-  const appSession = appSessionTtl(client);
-  const signInEnd = appSession === null || authTime === undefined ? Number.POSITIVE_INFINITY : authTime + appSession;
+  const lives = [appSessionTtl(client), organizationSessionTtl(token)].filter((one) => one !== null);
+  const signInEnd =
+    authTime === undefined ? Number.POSITIVE_INFINITY : authTime + Math.min(Number.POSITIVE_INFINITY, ...lives);
   const rotated = ctx?.oidc.entities.RotatedRefreshToken as StoredToken | undefined;
   const startedAt = (token as StoredToken).iiat ?? now;
   const isRemembered = rotated

@@ -1,4 +1,5 @@
 // A model for each state of the pages about organizations, for administrators and for who belongs to them.
+import { OWN_WAYS } from '../../src/access/organizations.ts';
 import type {
   AccountInvitationModel,
   AccountOrganizationsModel,
@@ -26,6 +27,8 @@ const member = (id: string, name: string, memberRole: 'owner' | 'admin' | 'membe
   action: isOpen ? `/admin/organizations/${ID}/members/${id}` : null,
 });
 
+const rules = { limitWays: true, ways: ['passkey', 'upstream:google'], sessionMinutes: '480' };
+
 const detail: AdminOrganizationModel = {
   ...{ id: ID, slug: 'acme', name: 'Acme Corporation', action: `/admin/organizations/${ID}`, stage: 'detail' },
   invitationsUrl: `/admin/organizations/${ID}/invitations`,
@@ -33,12 +36,18 @@ const detail: AdminOrganizationModel = {
   members: [member('ada', 'Ada Lovelace', 'owner'), member('grace', 'Grace Hopper', 'member')],
   nextUrl: null,
   memberRoles: ['member', 'admin', 'owner'],
+  ownWays: OWN_WAYS,
+  upstreamWays: [
+    { way: 'upstream:google', label: 'Google' },
+    { way: 'upstream:work', label: 'Acme sign-in' },
+  ],
   form: {
     name: 'Acme Corporation',
     logoUri: '',
     domains: 'acme.example\nacme.test',
     secondFactor: true,
     invitations: true,
+    ...rules,
   },
   errors: { fields: {} },
 };
@@ -126,11 +135,13 @@ export const adminOrganizationSamples: readonly Sample[] = [
   sample('admin-organization-problems', 'admin-organization', {
     ...detail,
     login: 'nobody@example.com',
-    form: { ...detail.form, domains: 'not a domain' },
+    form: { ...detail.form, domains: 'not a domain', ways: [], sessionMinutes: '1' },
     errors: {
       summary: 'form.problem',
       fields: {
         domains: 'admin_organization.problem.organization-domains',
+        limit_ways: 'admin_organization.problem.organization-ways',
+        session_minutes: 'admin_organization.problem.organization-session',
         login: 'admin_organization.problem.unknown-account',
       },
     },

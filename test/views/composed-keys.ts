@@ -3,7 +3,7 @@
 
 import { upstreamMembers } from '../../config/declarations.ts';
 import type { InvitationState } from '../../src/access/invitations.ts';
-import { MEMBER_ROLES } from '../../src/access/organizations.ts';
+import { MEMBER_ROLES, OWN_WAYS } from '../../src/access/organizations.ts';
 import type { RoleDefinition } from '../../src/access/permission.ts';
 import { ACCOUNT_STATUSES } from '../../src/account/account.entity.ts';
 import type { AuditRecord } from '../../src/audit/audit.ts';
@@ -174,9 +174,10 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
   'organizations.done_*': ['joined', 'left'],
   'admin_organization.problem.*': [
     ...['organization-slug', 'slug-taken', 'organization-name', 'organization-logo', 'organization-domains'],
-    ...['unknown-account', 'already-member', 'last-organization-owner'],
+    ...['unknown-account', 'already-member', 'last-organization-owner', 'organization-ways', 'organization-session'],
   ],
   'admin_organization.role_*': MEMBER_ROLES,
+  'admin_organization.way_*': OWN_WAYS,
   'admin_role.problem.*': [
     ...['role-name', 'role-id', 'role-taken', 'role-rank', 'role-inherits', 'role-permission'],
     ...['rank', 'permission-missing', 'in-use'],

@@ -313,6 +313,18 @@ export const samples: readonly Sample[] = [
       switchAction: '/interaction/abc/switch',
     } satisfies LoginModel,
   },
+  {
+    name: 'reauthenticate-organization',
+    page: 'reauthenticate',
+    isSignedIn: true,
+    model: {
+      ...login,
+      ...{ login: ada.email, loginReadonly: true, reason: 'reauthenticate', switchAction: '/interaction/abc/switch' },
+      ...{ organization: 'Acme Corporation', registerUrl: null },
+      methods: { password: false, mailCode: false, passkey: false },
+      upstreams: [{ id: 'google', label: 'Google', icon: 'google' }],
+    } satisfies LoginModel,
+  },
   { name: 'consent', page: 'consent', isSignedIn: true, model: consent },
   {
     name: 'consent-again',

@@ -3,11 +3,18 @@
 import Router, { type RouterContext } from '@koa/router';
 import { z } from 'zod';
 import { requirePermission } from '../../access/authority.ts';
-import { MEMBER_ROLES, type Organization, type OrganizationInput, rankOf } from '../../access/organizations.ts';
+import {
+  MEMBER_ROLES,
+  type Organization,
+  type OrganizationInput,
+  OWN_WAYS,
+  rankOf,
+} from '../../access/organizations.ts';
 import { AppError, NotFound } from '../../errors.ts';
 import { formBody, parseForm } from '../../http/form.ts';
 import type { Pages } from '../../http/page.ts';
 import type { AdminOrganizationModel, AdminOrganizationsModel, FormProblems } from '../../http/page-model.ts';
+import type { Upstreams } from '../../upstream/upstreams.ts';
 import type { Administrator } from './admin-door.ts';
 import { showAdminPage } from './admin-page.ts';
 import { causeBy, parameterOf, seeOther, wordsOf } from './admin-request.ts';
@@ -31,6 +38,10 @@ const UPDATE_FORM = z.strictObject({
   domains: z.string().max(10_000).optional(),
   second_factor: z.literal('on').optional(),
   invitations: z.literal('on').optional(),
+  limit_ways: z.literal('on').optional(),
+  /** One or several boxes of one name. */
+  way: z.union([z.string().max(50), z.array(z.string().max(50)).max(200)]).optional(),
+  session_minutes: z.string().max(20).optional(),
 });
 const ROLE = z.enum(MEMBER_ROLES);
 const ADD_FORM = z.strictObject({ login: z.string().max(1000), role: ROLE });
@@ -42,12 +53,15 @@ const PROBLEMS: Readonly<Record<string, string | null>> = {
   'organization-name': 'name',
   'organization-logo': 'logo_uri',
   'organization-domains': 'domains',
+  'organization-ways': 'limit_ways',
+  'organization-session': 'session_minutes',
   'unknown-account': 'login',
   'already-member': 'login',
   'last-organization-owner': null,
 };
 
 export interface AdminOrganizationsParts extends OrganizationDoorParts {
+  readonly upstreams: Upstreams;
   readonly pages: Pages;
 }
 
@@ -182,13 +196,22 @@ async function update(
   const typed = {
     ...{ name: form.name, logoUri: form.logo_uri, domains, secondFactor: form.second_factor === 'on' },
     invitations: form.invitations === 'on',
+    ...{
+      limitWays: form.limit_ways === 'on',
+      ways: [form.way ?? []].flat(),
+      sessionMinutes: form.session_minutes ?? '',
+    },
   };
+  const minutes = typed.sessionMinutes.trim();
   const input = {
     name: form.name.trim(),
     logoUri: form.logo_uri.trim() === '' ? null : form.logo_uri.trim(),
     domains: wordsOf(domains.toLowerCase()),
     secondFactorRequired: typed.secondFactor,
     invitationsAllowed: typed.invitations,
+    ways: typed.limitWays ? typed.ways : null,
+    // What is no number is refused like one that is too small.
+    sessionTtl: minutes === '' ? null : /^\d+$/.test(minutes) ? Number(minutes) * 60 : 0,
   };
   await orAgain(ctx, parts, who, organization, { form: typed }, () =>
     parts.organizations.update(organization.id, input, by(who), causeBy(ctx, who)),
@@ -223,7 +246,7 @@ async function showOne(
   organization: Organization,
   shown: Shown = {},
 ): Promise<void> {
-  const { id, slug, name, logoUri, domains, secondFactorRequired, invitationsAllowed } = organization;
+  const { id, slug, name, logoUri, domains, secondFactorRequired, invitationsAllowed, ways, sessionTtl } = organization;
   const { permissions, accountId } = who.authority;
   const isGlobal = permissions.has('organizations:write');
   const role = await parts.organizations.roleIn(id, accountId);
@@ -252,6 +275,8 @@ async function showOne(
     })),
     nextUrl: last ? `${pathOf(organization)}?${new URLSearchParams({ after: last.accountId })}` : null,
     memberRoles: MEMBER_ROLES.filter((one) => rankOf(one) <= rank),
+    ownWays: OWN_WAYS,
+    upstreamWays: parts.upstreams.list().map((one) => ({ way: `upstream:${one.id}`, label: one.label })),
     login: shown.login ?? '',
     isChanged: ctx.query['changed'] !== undefined,
     form: shown.form ?? {
@@ -260,6 +285,9 @@ async function showOne(
       domains: domains.join('\n'),
       secondFactor: secondFactorRequired,
       invitations: invitationsAllowed,
+      limitWays: ways !== null,
+      ways: ways ?? [],
+      sessionMinutes: sessionTtl === null ? '' : String(sessionTtl / 60),
     },
     errors: shown.errors ?? NO_PROBLEMS,
   };
