@@ -79,6 +79,7 @@ import { BrowserSessions } from './oidc/browser-sessions.ts';
 import { ClaimPreviews } from './oidc/claim-preview.ts';
 import { ClientGuesses } from './oidc/client-guesses.ts';
 import { Consents } from './oidc/consents.ts';
+import { constantAnswers, constantRoute } from './oidc/constant-answers.ts';
 import { createDevicePages } from './oidc/device-pages.ts';
 import { Engine } from './oidc/engine.ts';
 import { recordEvents } from './oidc/events.ts';
@@ -768,13 +769,14 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     ];
     return [
       requestLog(log),
-      requestMetrics(metrics),
+      requestMetrics(metrics, constantRoute),
       securityHeaders(),
       errorPages({ pages, log, asUnavailable, trustedProxies: settings.trustedProxies }),
       assets.middleware,
       brand.middleware,
       probes(isHealthy),
       traffic,
+      constantAnswers(),
       pageRoutes(routers),
     ];
   }

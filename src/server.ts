@@ -7,6 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { App } from './app.ts';
 import { randomToken } from './crypto/random.ts';
 import { AppError } from './errors.ts';
+import { WholeBodyRequest } from './http/whole-body.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -43,6 +44,7 @@ export async function startServer(app: Served, log: Log, options: ListenOptions)
   const isReady = async (): Promise<boolean> => !isStopping && (await app.isHealthy());
 
   const server = createServer({
+    IncomingMessage: WholeBodyRequest,
     maxHeaderSize: MOST_HEADER_BYTES,
     requestTimeout: 30_000,
     headersTimeout: 15_000,

@@ -1,7 +1,7 @@
 // How the product looks: name, accent colour and logo. What the environment or YAML say holds; the rest is what an administrator chose, kept in the
 // database and read again every moment by each process. It serves the logo and the colours as files of our own, because pages carry no style
 // of their own. It does not know which pages or mails show them.
-import type { Middleware } from 'koa';
+import type { Context, Middleware, Next } from 'koa';
 import type { Audit, Cause } from '../audit/audit.ts';
 import { hashToken } from '../crypto/random.ts';
 import { asUnavailable, type Database } from '../storage/database.ts';
@@ -100,10 +100,14 @@ export class Brand {
   }
 
   /** Answers the addresses of colours and logo, and lets everything else pass. */
-  readonly middleware: Middleware = async (ctx, next) => {
-    const isRead = ctx.method === 'GET' || ctx.method === 'HEAD';
-    const [, preview, digits] = (isRead && STYLE.exec(ctx.path)) || [];
-    const [, key] = (isRead && LOGO.exec(ctx.path)) || [];
+  readonly middleware: Middleware = (ctx, next) => {
+    const isOurs = ctx.path.startsWith('/assets/') && (ctx.method === 'GET' || ctx.method === 'HEAD');
+    return isOurs ? this.#answer(ctx, next) : next();
+  };
+
+  async #answer(ctx: Context, next: Next): Promise<void> {
+    const [, preview, digits] = STYLE.exec(ctx.path) ?? [];
+    const [, key] = LOGO.exec(ctx.path) ?? [];
     if (digits !== undefined) {
       // Made from the address, so that every process has it, also one that has not heard of the change.
       ctx.body = styleOf(paletteOf(`#${digits}`), preview === undefined ? ':root' : '.brand-preview');
@@ -123,7 +127,7 @@ export class Brand {
       ctx.set('Content-Security-Policy', "default-src 'none'; sandbox");
     }
     ctx.set({ 'Cache-Control': 'public, max-age=31536000, immutable', 'X-Content-Type-Options': 'nosniff' });
-  };
+  }
 
   async #write(
     set: string,

@@ -1,9 +1,9 @@
 // Registered relying parties, from the settings, the command line and the database. Secrets are kept as hashes only; they are random with 256
 // bits when we make them, and at least 16 characters when an operator brings one. The protocol's rules for metadata are the engine's:
 // it is asked through `validate` before anything is stored.
-import { randomUUID } from 'node:crypto';
+import { randomUUID, timingSafeEqual } from 'node:crypto';
 import type { Audit, Cause } from '../audit/audit.ts';
-import { hashToken, isEqual, randomToken } from '../crypto/random.ts';
+import { hashToken, randomToken } from '../crypto/random.ts';
 import { Conflict, InvalidRequest, NotFound } from '../errors.ts';
 import { asUnavailable, type Database, type EntityManager, isUniqueViolation } from '../storage/database.ts';
 import { wordQuery, wordsOf } from '../storage/words.ts';
@@ -53,12 +53,12 @@ export class Clients {
     this.#validate = check;
   }
 
-  async find(clientId: string): Promise<RegisteredClient | null> {
-    // What cannot be an id is not asked for: a database refuses some of it, and that would be our error.
-    if (!CLIENT_ID.test(clientId)) return null;
+  find(clientId: string): Promise<RegisteredClient | null> {
     const now = Date.now();
     const cached = this.#cache.get(clientId);
     if (cached && cached.until > now) return cached.found;
+    // What cannot be an id is not asked for: a database refuses some of it, and that would be our error.
+    if (!CLIENT_ID.test(clientId)) return Promise.resolve(null);
     // Without the pause a stranger could fill the memory with names of clients that do not exist.
     if (this.#cache.size >= CACHE_MOST) this.#cache.clear();
     const found = this.#database.sql.query<RegisteredClient>(FIND, [clientId]).then(({ rows }) => rows[0] ?? null);
@@ -313,8 +313,13 @@ export function needsSecret(metadata: ClientMetadata): boolean {
 
 /** Whether a presented secret is one of those that still work; every hash is compared, so time does not tell which. */
 export function isClientSecret(clientId: string, hashes: readonly string[], presented: string): boolean {
-  const hash = hashSecret(clientId, presented);
-  return hashes.map((known) => isEqual(known, hash)).includes(true);
+  const hash = Buffer.from(hashSecret(clientId, presented));
+  return hashes.map((known) => isSame(Buffer.from(known), hash)).includes(true);
+}
+
+/** The length of a hash is no secret. */
+function isSame(known: Buffer, hash: Buffer): boolean {
+  return known.length === hash.length && timingSafeEqual(known, hash);
 }
 
 /** Never with a hyphen in front, which every command line would take for an option. */

@@ -3,19 +3,23 @@
 import ipaddr from 'ipaddr.js';
 import type { Context } from 'koa';
 
+interface Known {
+  readonly address: string;
+  readonly network: string;
+}
+
+/** Of texts that came lately: taking one apart costs more than what is usually done with it. */
+const known = new Map<string, Known | null>();
+const MOST_KNOWN = 1000;
+
 /** The address as text, or `unknown` for a connection that is already gone. */
 export function clientAddress(ctx: Context): string {
-  const candidates = [ctx.ip, ctx.req.socket.remoteAddress ?? ''];
-  for (const candidate of candidates) {
-    const parsed = parse(candidate);
-    if (parsed) return parsed.toString();
-  }
-  return 'unknown';
+  return knownOf(ctx)?.address ?? 'unknown';
 }
 
 /** What limits are counted by: an IPv4 address, or the /64 of an IPv6 address, which is one household or one machine (requirements L10). */
 export function clientNetwork(ctx: Context): string {
-  return networkOf(clientAddress(ctx));
+  return knownOf(ctx)?.network ?? 'unknown';
 }
 
 export function networkOf(address: string): string {
@@ -33,6 +37,21 @@ export function siteOf(network: string): string | null {
   if (parsed?.kind() !== 'ipv6') return null;
   const bytes = parsed.toByteArray().map((byte, index) => (index < 6 ? byte : 0));
   return `${ipaddr.fromByteArray(bytes).toString()}/48`;
+}
+
+function knownOf(ctx: Context): Known | null {
+  return lookUp(ctx.ip) ?? lookUp(ctx.req.socket.remoteAddress ?? '');
+}
+
+function lookUp(text: string): Known | null {
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  const address = parse(text)?.toString();
+  const fresh = address === undefined ? null : { address, network: networkOf(address) };
+  if (known.size >= MOST_KNOWN) known.clear();
+  // Forwarded headers may be of any length.
+  if (text.length < 100) known.set(text, fresh);
+  return fresh;
 }
 
 function parse(text: string): ipaddr.IPv4 | ipaddr.IPv6 | null {

@@ -14,9 +14,9 @@ function loggablePath(path: string): string {
 }
 
 export function requestLog(log: Log): Middleware {
-  return async (ctx, next) => {
+  return (ctx, next) => {
     const startedAt = performance.now();
-    ctx.set('X-Request-Id', requestId(ctx));
+    ctx.res.setHeader('X-Request-Id', requestId(ctx));
     ctx.res.once('close', () => {
       // At three in the morning failures must stand out; what went well is there when it is asked for.
       const isFailure = ctx.res.statusCode >= 500;
@@ -33,6 +33,6 @@ export function requestLog(log: Log): Middleware {
       if (isFailure) log.warn(fields, 'request');
       else log.debug(fields, 'request');
     });
-    await next();
+    return next();
   };
 }

@@ -1,6 +1,6 @@
 // How much one network may send in a minute, counted in the memory of this process: a flood must not cost a round trip each. It protects work,
 // never a secret (those have rows, see credential/budget.ts), so several processes allow several times the number and a restart forgets it.
-import type { Context, Middleware } from 'koa';
+import type { Context, Middleware, Next } from 'koa';
 import { TooManyRequests } from '../errors.ts';
 import { clientNetwork, siteOf } from './client-address.ts';
 
@@ -59,12 +59,12 @@ class Meter {
 /** @param options.siteFactor how many times as much the /48 around an IPv6 network may */
 export function trafficLimits(rules: readonly TrafficRule[], options: { readonly siteFactor: number }): Middleware {
   const metered = rules.map((rule) => ({ rule, meter: new Meter() }));
-  return async (ctx, next) => {
+  return (ctx, next) => {
     const matching = metered.filter(({ rule }) => rule.isFor(ctx));
-    if (matching.length === 0) {
-      await next();
-      return;
-    }
+    return matching.length === 0 ? next() : count(ctx, matching, next);
+  };
+
+  async function count(ctx: Context, matching: typeof metered, next: Next): Promise<void> {
     const network = clientNetwork(ctx);
     const site = siteOf(network);
     const keys = site === null ? [network] : [network, site];
@@ -81,7 +81,7 @@ export function trafficLimits(rules: readonly TrafficRule[], options: { readonly
     for (const { rule, meter } of matching) {
       if (rule.counts === 'refused') for (const key of keys) meter.add(key);
     }
-  };
+  }
 }
 
 function isRefusal(ctx: Context): boolean {

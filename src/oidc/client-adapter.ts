@@ -57,21 +57,27 @@ export function createClientAdapter({ clients, isQuarantined, onNewSecret }: Par
   };
 }
 
+/** Done before the engine gets a client; nothing is waited for where there is nothing to do. */
+export type ClientCheck = (client: EngineClient) => Promise<void> | undefined;
+
 /**
  * The engine writes the metadata out and hashes it at every use to find what it built from it. As long as `clients` answers with the same row,
  * which is a second at most, it is the same client.
  */
-export function rememberClients(provider: Provider, clients: Clients): void {
+export function rememberClients(provider: Provider, clients: Clients, checks: readonly ClientCheck[]): void {
   const { Client } = provider;
   const find = Client.find.bind(Client);
   const built = new WeakMap<RegisteredClient, EngineClient>();
   Client.find = async (clientId: string) => {
     const row = typeof clientId === 'string' ? await clients.find(clientId) : null;
-    const known = row && built.get(row);
-    if (known) return known;
-    const client = await find(clientId);
+    const client = (row && built.get(row)) ?? (await find(clientId));
+    if (!client) return client;
     // Whether a client in quarantine may be seen is decided anew for each request.
-    if (row && client && row.metadata.latchkey_quarantined !== true) built.set(row, client);
+    if (row && row.metadata.latchkey_quarantined !== true) built.set(row, client);
+    for (const check of checks) {
+      const pending = check(client);
+      if (pending) await pending;
+    }
     return client;
   };
 }

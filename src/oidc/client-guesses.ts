@@ -2,11 +2,12 @@
 // costs no round trip: what is known is remembered for half a minute, and failures are counted in memory at the moment of the comparison, so that
 // requests beside one another cannot share a number. Several processes may together look at a few more guesses than one: each learns of the
 // others' at its own next failure, or after that half minute.
-import { Provider } from 'oidc-provider';
+import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Audit } from '../audit/audit.ts';
 import { type Budget, type Budgets, networkKeys } from '../credential/budget.ts';
 import { clientNetwork } from '../http/client-address.ts';
 import { type Log, serializeError } from '../log.ts';
+import type { ClientCheck } from './client-adapter.ts';
 import { tooManyRequests } from './registration.ts';
 
 /** Milliseconds for which "no failures" is believed. */
@@ -50,15 +51,15 @@ export class ClientGuesses {
    * Before a client's secret is compared.
    * @throws an error of the engine with status 429; Unavailable when the counters cannot be read
    */
-  async admit(clientId: string): Promise<void> {
+  admit(clientId: string): Promise<void> | undefined {
     const ctx = Provider.ctx;
-    if (this.#switchedOff || !ctx) return;
-    const key = keyOf(clientId, clientNetwork(ctx));
-    const known = this.#current(key) ?? (await this.#lookUp(key, clientId, clientNetwork(ctx)));
-    const wait = known.blockedUntil - Date.now();
-    if (wait <= 0) return;
-    ctx.set('Retry-After', String(Math.ceil(wait / 1000)));
-    throw tooManyRequests('too many wrong secrets from this network');
+    if (this.#switchedOff || !ctx) return undefined;
+    const network = clientNetwork(ctx);
+    const key = keyOf(clientId, network);
+    const known = this.#current(key);
+    if (!known) return this.#lookUp(key, clientId, network).then((found) => refuseBlocked(ctx, found));
+    refuseBlocked(ctx, known);
+    return undefined;
   }
 
   /** Whether a comparison would be one too many; asked at that moment. */
@@ -153,15 +154,16 @@ function keyOf(clientId: string, network: string): string {
   return `${network} ${clientId}`;
 }
 
+function refuseBlocked(ctx: KoaContextWithOIDC, { blockedUntil }: Known): void {
+  const wait = blockedUntil - Date.now();
+  if (wait <= 0) return;
+  ctx.set('Retry-After', String(Math.ceil(wait / 1000)));
+  throw tooManyRequests('too many wrong secrets from this network');
+}
+
 /** Makes every request that brings a client's secret along ask whether it may still be compared. */
-export function guardClientSecrets(provider: Provider, guesses: ClientGuesses): void {
-  const { Client } = provider;
-  const find = Client.find.bind(Client);
-  Client.find = async (clientId: string) => {
-    const client = await find(clientId);
-    if (client !== undefined && bringsSecret()) await guesses.admit(clientId);
-    return client;
-  };
+export function guardClientSecrets(guesses: ClientGuesses): ClientCheck {
+  return ({ clientId }) => (bringsSecret() ? guesses.admit(clientId) : undefined);
 }
 
 function bringsSecret(): boolean {

@@ -1,7 +1,8 @@
 // The keys that clients publish under their `jwks_uri`. The engine reads a document again only when a signature does not fit, and believes
 // the document about how long it holds; here a key that a client took back stops working, and a new one works, within a minute.
-import type { Client as EngineClient, Provider } from 'oidc-provider';
+import type { Client as EngineClient } from 'oidc-provider';
 import { type Log, serializeError } from '../log.ts';
+import type { ClientCheck } from './client-adapter.ts';
 
 /** Seconds. */
 const MOST_AGE = 60;
@@ -15,14 +16,8 @@ interface PublishedKeys {
 }
 
 /** Makes every look-up of a client look at its published keys as well, once they are due. */
-export function followClientKeys(provider: Provider, log: Log): void {
-  const { Client } = provider;
-  const find = Client.find.bind(Client);
-  Client.find = async (clientId: string) => {
-    const client = await find(clientId);
-    if (client?.jwksUri !== undefined) await follow(client, log);
-    return client;
-  };
+export function followClientKeys(log: Log): ClientCheck {
+  return (client) => (client.jwksUri === undefined ? undefined : follow(client, log));
 }
 
 async function follow(client: EngineClient, log: Log): Promise<void> {

@@ -253,9 +253,7 @@ export function createProvider(parts: EngineParts): Provider {
     pollInterval: protocol.devicePollInterval,
     ttl: ttl.deviceCode,
   });
-  rememberClients(provider, parts.clients);
-  followClientKeys(provider, parts.log);
-  guardClientSecrets(provider, parts.clientGuesses);
+  rememberClients(provider, parts.clients, [followClientKeys(parts.log), guardClientSecrets(parts.clientGuesses)]);
   provider.use(prefillUserCode());
   provider.use(cleanRegistrationAnswers());
   return provider;

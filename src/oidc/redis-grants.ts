@@ -8,7 +8,8 @@
 // A value is: state (L live, C consumed, X buried) | when consumed and by whom (only C) | the grant's key and that of the session to be read
 // with it (only what belongs to grants, dashes for none) | sealed payload.
 import { hashToken, randomToken } from '../crypto/random.ts';
-import type { RedisConnection, RedisScript } from '../storage/redis.ts';
+import type { RedisConnection } from '../storage/redis.ts';
+import type { RedisScript } from '../storage/script-batch.ts';
 import { type Artifact, type Artifacts, BURIED_TTL, GRANT_BOUND, type StoredArtifact } from './artifact.ts';
 
 const STATE = { live: 0x4c, consumed: 0x43 };
@@ -34,6 +35,8 @@ const INDEX_ADD = `redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
 
 /** Given to `openRedis`. Each is harmless when it runs twice. */
 export const grantScripts = {
+  /** key */
+  artifactGet: { keys: 1, lua: `return redis.call('GET', KEYS[1])` },
   /** Writes unless buried; what was consumed stays consumed. key; value, milliseconds */
   artifactPut: {
     keys: 1,
@@ -185,11 +188,10 @@ export class RedisArtifacts implements Artifacts {
   }
 
   put(artifact: Artifact): Promise<'saved' | 'dropped' | 'taken'> {
-    const { grantKey, userCodeKey } = artifact;
-    if (!this.#redis.isCluster && grantKey !== undefined && userCodeKey === undefined) {
-      return this.#redis.run(async () =>
-        (await this.#exchange(artifact.key, '', [artifact]))[1] ? 'saved' : 'dropped',
-      );
+    const { grantKey, userCodeKey, accountId, sessionKey } = artifact;
+    if (!this.#redis.isCluster && userCodeKey === undefined) {
+      if (grantKey !== undefined) return this.#putBound(artifact);
+      if (accountId === undefined && sessionKey === undefined) return this.#putAlone(artifact);
     }
     return this.#redis.run(async () => {
       const references = this.#putReferences(artifact);
@@ -201,53 +203,43 @@ export class RedisArtifacts implements Artifacts {
     });
   }
 
-  putOnce(artifact: Artifact): Promise<boolean> {
-    return this.#redis.run(async () => {
-      const args = [valueOf(artifact), artifact.ttl * 1000];
-      return (await this.#redis.script('artifactOnce', [artifactKey(artifact.key)], args)) === 1;
-    });
+  async putOnce(artifact: Artifact): Promise<boolean> {
+    const args = [valueOf(artifact), artifact.ttl * 1000];
+    return (await this.#redis.call('artifactOnce', [artifactKey(artifact.key)], args)) === 1;
   }
 
-  find(model: string, key: string): Promise<StoredArtifact | undefined> {
-    return this.#redis.run(async () => {
-      if (!GRANT_BOUND.has(model)) return parse(model, key, await this.#get(key));
-      const [value, grantValue, sessionId, sessionValue] = await this.#getWithGrant(key);
-      const stored = parse(model, key, value);
-      if (!stored || stored.grantKey === NO_KEY) return stored;
-      const grant = parse('Grant', stored.grantKey, grantValue);
-      if (!grant || !sessionId) return grant && { ...stored, grant };
-      const session = parse('Session', sessionId.toString('latin1'), sessionValue);
-      return { ...stored, grant, session: { key: stored.sessionKey, stored: session } };
-    });
+  async find(model: string, key: string): Promise<StoredArtifact | undefined> {
+    if (!GRANT_BOUND.has(model)) return parse(model, key, await this.#get(key));
+    const [value, grantValue, sessionId, sessionValue] = await this.#getWithGrant(key);
+    const stored = parse(model, key, value);
+    if (!stored || stored.grantKey === NO_KEY) return stored;
+    const grant = parse('Grant', stored.grantKey, grantValue);
+    if (!grant || !sessionId) return grant && { ...stored, grant };
+    const session = parse('Session', sessionId.toString('latin1'), sessionValue);
+    return { ...stored, grant, session: { key: stored.sessionKey, stored: session } };
   }
 
   findSession(sessionKey: string): Promise<StoredArtifact | undefined> {
-    return this.#redis.run(() => this.#follow('Session', sessionPointer(sessionKey)));
+    return this.#follow('Session', sessionPointer(sessionKey));
   }
 
-  findByUserCode(userCodeKey: string): Promise<StoredArtifact | undefined> {
-    return this.#redis.run(async () => {
-      const found = await this.#follow('DeviceCode', userCodePointer(userCodeKey));
-      if (!found || found.grantKey === NO_KEY) return found;
-      return parse('Grant', found.grantKey, await this.#get(found.grantKey)) && found;
-    });
+  async findByUserCode(userCodeKey: string): Promise<StoredArtifact | undefined> {
+    const found = await this.#follow('DeviceCode', userCodePointer(userCodeKey));
+    if (!found || found.grantKey === NO_KEY) return found;
+    return parse('Grant', found.grantKey, await this.#get(found.grantKey)) && found;
   }
 
-  consume(key: string): Promise<boolean> {
+  async consume(key: string): Promise<boolean> {
     const stamp = `${Date.now()}${randomToken(9)}`;
-    return this.#redis.run(async () => {
-      return (await this.#redis.script('artifactConsume', [artifactKey(key)], [stamp])) === 1;
-    });
+    return (await this.#redis.call('artifactConsume', [artifactKey(key)], [stamp])) === 1;
   }
 
-  exchange(key: string, artifacts: readonly Artifact[]): Promise<'saved' | 'dropped' | 'refused'> {
-    const stamp = `${Date.now()}${randomToken(9)}`;
+  async exchange(key: string, artifacts: readonly Artifact[]): Promise<'saved' | 'dropped' | 'refused'> {
     if (this.#redis.isCluster) return this.#exchangeInSteps(key, artifacts);
-    return this.#redis.run(async () => {
-      const [isUsed, ...saves] = await this.#exchange(key, stamp, artifacts);
-      if (!isUsed) return 'refused';
-      return saves.every((isSaved) => isSaved) ? 'saved' : 'dropped';
-    });
+    const stamp = `${Date.now()}${randomToken(9)}`;
+    const [isUsed, ...saves] = await this.#exchange(key, stamp, artifacts);
+    if (!isUsed) return 'refused';
+    return saves.every((isSaved) => isSaved) ? 'saved' : 'dropped';
   }
 
   bury(keys: readonly string[]): Promise<void> {
@@ -288,6 +280,17 @@ export class RedisArtifacts implements Artifacts {
     return this.#redis.isHealthy();
   }
 
+  async #putBound(artifact: Artifact): Promise<'saved' | 'dropped'> {
+    const [, isSaved] = await this.#exchange(artifact.key, '', [artifact]);
+    return isSaved ? 'saved' : 'dropped';
+  }
+
+  /** Nothing leads to it but its key. */
+  async #putAlone(artifact: Artifact): Promise<'saved' | 'dropped'> {
+    const args = [valueOf(artifact), artifact.ttl * 1000];
+    return (await this.#redis.call('artifactPut', [artifactKey(artifact.key)], args)) === 1 ? 'saved' : 'dropped';
+  }
+
   async #exchange(used: string, stamp: string, artifacts: readonly Artifact[]): Promise<readonly boolean[]> {
     const args = artifacts.flatMap((artifact) => {
       const { key, grantKey = NO_KEY, parentKey, sessionKey, ttl } = artifact;
@@ -296,7 +299,7 @@ export class RedisArtifacts implements Artifacts {
       return [key, grantKey, ...index, parent, valueOf(artifact), ttl * 1000];
     });
     const keys = [artifactKey(used)];
-    const answer = await this.#redis.script('artifactsExchange', keys, [this.#redis.keyPrefix, stamp, ...args]);
+    const answer = await this.#redis.call('artifactsExchange', keys, [this.#redis.keyPrefix, stamp, ...args]);
     return (answer as number[]).map((one) => one === 1);
   }
 
@@ -381,14 +384,14 @@ export class RedisArtifacts implements Artifacts {
     await Promise.all(keys.map((key) => client.set(artifactKey(key), BURIED, 'PX', BURIED_MS)));
   }
 
-  #get(key: string): Promise<Buffer | null> {
-    return this.#redis.client.getBuffer(artifactKey(key));
+  async #get(key: string): Promise<Buffer | null> {
+    return (await this.#redis.call('artifactGet', [artifactKey(key)])) as Buffer | null;
   }
 
   async #getWithGrant(key: string): Promise<readonly (Buffer | null | undefined)[]> {
     if (!this.#redis.isCluster) {
       const { keyPrefix } = this.#redis;
-      return (await this.#redis.script('artifactWithGrant', [artifactKey(key)], [keyPrefix])) as Buffer[];
+      return (await this.#redis.call('artifactWithGrant', [artifactKey(key)], [keyPrefix])) as Buffer[];
     }
     const value = await this.#get(key);
     const grantKey = parse('AccessToken', key, value)?.grantKey;
@@ -398,10 +401,10 @@ export class RedisArtifacts implements Artifacts {
   async #follow(model: string, pointer: string): Promise<Parsed | undefined> {
     if (!this.#redis.isCluster) {
       const prefix = `${this.#redis.keyPrefix}artifact:{`;
-      const [key, value] = (await this.#redis.script('pointerFollow', [pointer], [prefix])) as Buffer[];
+      const [key, value] = (await this.#redis.call('pointerFollow', [pointer], [prefix])) as Buffer[];
       return key && parse(model, key.toString('latin1'), value);
     }
-    const key = await this.#redis.client.get(pointer);
+    const key = await this.#redis.run(() => this.#redis.client.get(pointer));
     return key === null || key === BURIED ? undefined : parse(model, key, await this.#get(key));
   }
 }

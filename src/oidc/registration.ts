@@ -1,6 +1,6 @@
 // Clients that register themselves (RFC 7591), manage their registration (RFC 7592) or are described by a document at their own address
 // (client ID metadata documents, a draft). All of it is off unless the settings say otherwise; what such clients may be is client-policy.ts.
-import type { Middleware } from 'koa';
+import type { Context, Middleware, Next } from 'koa';
 import { type Configuration, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider';
 import type { Budgets } from '../credential/budget.ts';
 import { randomToken } from '../crypto/random.ts';
@@ -95,21 +95,23 @@ export function noteNewSecret(ctx: object, secret: string): void {
 
 /** The engine answers with what it has: hashes in the place of secrets, and members of ours. Neither leaves the house. */
 export function cleanRegistrationAnswers(): Middleware {
-  return async (ctx, next) => {
-    await next();
-    if (ctx.path !== REGISTRATION_PATH && !ctx.path.startsWith(`${REGISTRATION_PATH}/`)) return;
-    const body = ctx.body as Record<string, unknown> | null | undefined;
-    if (typeof body !== 'object' || body === null || !('client_id' in body)) return;
-    const answer = Object.fromEntries(Object.entries(body).filter(([name]) => !name.startsWith('latchkey_')));
-    const secret = newSecrets.get(ctx);
-    if (secret === undefined) {
-      delete answer['client_secret'];
-      delete answer['client_secret_expires_at'];
-    } else {
-      answer['client_secret'] = secret;
-    }
-    ctx.body = answer;
-  };
+  return (ctx, next) => (ctx.path.startsWith(REGISTRATION_PATH) ? clean(ctx, next) : next());
+}
+
+async function clean(ctx: Context, next: Next): Promise<void> {
+  await next();
+  if (ctx.path !== REGISTRATION_PATH && !ctx.path.startsWith(`${REGISTRATION_PATH}/`)) return;
+  const body = ctx.body as Record<string, unknown> | null | undefined;
+  if (typeof body !== 'object' || body === null || !('client_id' in body)) return;
+  const answer = Object.fromEntries(Object.entries(body).filter(([name]) => !name.startsWith('latchkey_')));
+  const secret = newSecrets.get(ctx);
+  if (secret === undefined) {
+    delete answer['client_secret'];
+    delete answer['client_secret_expires_at'];
+  } else {
+    answer['client_secret'] = secret;
+  }
+  ctx.body = answer;
 }
 
 /** The engine's JSON error with status 429. */

@@ -6,13 +6,7 @@ import type { EventEmitter } from 'node:events';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { AppError, Unavailable } from '../errors.ts';
 import type { Log } from '../log.ts';
-
-/** A Lua script. It must be harmless to run twice: a lost connection makes the client send it again. */
-export interface RedisScript {
-  readonly lua: string;
-  /** How many of its arguments are keys; in Cluster all of them must share one hash tag. */
-  readonly keys: number;
-}
+import { type Argument, type RedisScript, ScriptBatch } from './script-batch.ts';
 
 export interface RedisConnectionOptions {
   /** `LATCHKEY_REDIS_URL` as given: one URL, several with commas between them (Cluster), or `redis+sentinel://…`. */
@@ -27,7 +21,6 @@ export interface RedisConnectionOptions {
   readonly scripts?: Readonly<Record<string, RedisScript>>;
 }
 
-type Argument = string | number | Buffer;
 type Call = (this: unknown, ...args: readonly Argument[]) => Promise<unknown>;
 
 /** For a whole operation, waiting for a reconnect or a redirection included. */
@@ -56,6 +49,8 @@ export class RedisConnection {
   readonly #allowVolatile: boolean;
   readonly #log: Log;
   readonly #timeout: number;
+  /** Of a single node; in a Cluster each script has a place of its own. */
+  readonly #batch: ScriptBatch | undefined;
   #downSince: number | undefined;
   #reached: Promise<void> | undefined;
   #isReported = false;
@@ -70,6 +65,10 @@ export class RedisConnection {
     this.keyPrefix = options.keyPrefix;
     this.isCluster = address.kind === 'cluster';
     this.client = connect(address, options);
+    if (!(this.client instanceof Cluster)) {
+      const { scripts = {}, keyPrefix } = options;
+      this.#batch = new ScriptBatch({ client: this.client, scripts, keyPrefix, timeout: this.#timeout });
+    }
     const events: EventEmitter = this.client;
     events.on('error', (error: unknown) => this.#report(error));
     events.on('close', () => this.#report());
@@ -81,7 +80,7 @@ export class RedisConnection {
    * @throws Unavailable for every failure but a wrong call, in at most one and a half seconds
    */
   async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#downSince !== undefined && Date.now() - this.#downSince > FAIL_FAST_AFTER_MS) throw away();
+    this.#failFast();
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error('Redis did not answer in time')), this.#timeout);
@@ -96,7 +95,23 @@ export class RedisConnection {
     }
   }
 
-  /** Calls a script given to `openRedis`; texts in its answer are Buffers. Use inside `run`. */
+  /**
+   * Calls a script given to `openRedis`, by itself and under one deadline; texts in its answer are Buffers. On a single node what is called at the
+   * same time leaves together.
+   * @throws Unavailable as `run` does
+   */
+  async call(name: string, keys: readonly string[], args: readonly Argument[] = []): Promise<unknown> {
+    if (!this.#batch) return this.run(() => this.script(name, keys, args));
+    this.#failFast();
+    try {
+      return await this.#batch.call(name, keys, args);
+    } catch (cause) {
+      if (cause instanceof TypeError) throw cause;
+      throw away(cause);
+    }
+  }
+
+  /** The same as a part of what happens inside of `run`. */
   script(name: string, keys: readonly string[], args: readonly Argument[] = []): Promise<unknown> {
     const call = (this.client as unknown as Record<string, Call>)[`${name}Buffer`];
     if (!call) throw new TypeError(`the script ${name} was not given to openRedis`);
@@ -165,6 +180,10 @@ export class RedisConnection {
       await this.run(() => this.client.quit()).catch(() => undefined);
     }
     this.client.disconnect();
+  }
+
+  #failFast(): void {
+    if (this.#downSince !== undefined && Date.now() - this.#downSince > FAIL_FAST_AFTER_MS) throw away();
   }
 
   #masters(): readonly Redis[] {

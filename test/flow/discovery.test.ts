@@ -84,6 +84,24 @@ describeOnEachBackend('discovery', (latchkey) => {
     }
   });
 
+  it('is made once and repeated word for word, to scripts of any origin, and to who has it already by its tag alone', async () => {
+    for (const path of ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server', '/jwks']) {
+      const url = `${latchkey().issuer}${path}`;
+      const [first, second] = [await send(url), await send(url, { headers: { origin: 'https://app.example' } })];
+      assert.equal(second.text, first.text);
+      assert.equal(second.headers['content-type'], first.headers['content-type']);
+      assert.equal(first.headers['access-control-allow-origin'], '*');
+      assert.equal(second.headers['access-control-allow-origin'], 'https://app.example');
+      assert.equal(second.headers['vary'], 'Origin');
+      assert.equal(second.headers['cache-control'], 'no-cache');
+      const tag = second.headers['etag'] ?? '';
+      const known = await send(url, { headers: { 'if-none-match': tag } });
+      assert.deepEqual([known.status, known.text, known.headers['etag']], [304, '', tag]);
+      const head = await send(url, { method: 'HEAD' });
+      assert.deepEqual([head.status, head.text, head.headers['etag']], [200, '', tag]);
+    }
+  });
+
   it('hides nothing: other endpoints of the engine are not there', async () => {
     for (const path of [
       '/reg',

@@ -6,7 +6,8 @@ import { Redis } from 'ioredis';
 import { destination } from 'pino';
 import { AppError, Unavailable } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
-import { openRedis, parseRedisUrl, type RedisConnection, type RedisScript } from '../../src/storage/redis.ts';
+import { openRedis, parseRedisUrl, type RedisConnection } from '../../src/storage/redis.ts';
+import type { RedisScript } from '../../src/storage/script-batch.ts';
 import {
   type RedisCluster,
   type RedisServer,
@@ -140,6 +141,73 @@ describe('a Redis that may forget', { skip: missing }, () => {
       await redis.close();
       await server.stop();
     }
+  });
+});
+
+describe('scripts that are called at the same time', { skip: missing }, () => {
+  const scripts = {
+    join: { keys: 1, lua: "return KEYS[1] .. ' ' .. table.concat(ARGV, ' ')" },
+    keep: { keys: 1, lua: "redis.call('SET', KEYS[1], ARGV[1]) return redis.call('GET', KEYS[1])" },
+    push: { keys: 1, lua: "return redis.call('LPUSH', KEYS[1], ARGV[1])" },
+    nothing: { keys: 1, lua: "return redis.call('GET', KEYS[1])" },
+  };
+  let server: RedisServer;
+  let redis: RedisConnection;
+
+  before(async () => {
+    server = await startRedisServer();
+    redis = open(server.url, { scripts });
+  });
+  after(async () => {
+    await redis.close();
+    await server.stop();
+  });
+  const countCommands = async (): Promise<number> => {
+    const info = await redis.run(() => (redis.client as Redis).info('commandstats'));
+    return [...info.matchAll(/^cmdstat_eval(?:sha)?:calls=(\d+)/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
+  };
+
+  it('leave as one command, and each gets its own answer, whatever bytes are in it', async () => {
+    await redis.call('nothing', ['k']);
+    const before = await countCommands();
+    const bytes = Buffer.from([0, 255, 13, 10, 36, 128]);
+    const answers = await Promise.all([
+      redis.call('join', ['k'], ['é', 2, 'x\r\ny']),
+      redis.call('keep', ['bytes'], [bytes]),
+      redis.call('keep', ['empty'], [Buffer.alloc(0)]),
+      redis.call('nothing', ['missing']),
+    ]);
+    assert.deepEqual(answers, [Buffer.from('test:k é 2 x\r\ny'), bytes, Buffer.alloc(0), null]);
+    assert.equal((await countCommands()) - before, 1);
+  });
+
+  it('fail one by one', async () => {
+    await redis.call('keep', ['text'], ['x']);
+    const [bad, good] = await Promise.allSettled([
+      redis.call('push', ['text'], ['y']),
+      redis.call('keep', ['other'], ['z']),
+    ]);
+    assert.ok(bad.status === 'rejected' && bad.reason instanceof Unavailable);
+    assert.match((bad.reason.cause as Error).message, /WRONGTYPE/);
+    assert.equal(good.status === 'fulfilled' && String(good.value), 'z');
+    await assert.rejects(redis.call('other', ['k']), TypeError);
+  });
+
+  it('are known again to a server that has forgotten them', async () => {
+    await redis.run(() => (redis.client as Redis).script('FLUSH'));
+    const answers = await Promise.all(['a', 'b'].map((word) => redis.call('join', ['k'], [word])));
+    assert.deepEqual(answers.map(String), ['test:k a', 'test:k b']);
+  });
+
+  it('leave a server that became a replica', async () => {
+    const client = redis.client as Redis;
+    await redis.run(() => client.replicaof('127.0.0.1', 1));
+    const left = new Promise((resolve) => client.once('close', resolve));
+    await assert.rejects(redis.call('keep', ['k'], ['x']), Unavailable);
+    await left;
+    await eventually('the way back', async () => redis.isHealthy());
+    await redis.run(() => client.replicaof('NO', 'ONE'));
+    assert.equal(String(await redis.call('keep', ['k'], ['x'])), 'x');
   });
 });
 
