@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import type { AccountRow } from '../../src/account/accounts.ts';
 import { TELEGRAM_ISSUER } from '../../src/account/linked-identities.ts';
 import { addPasskey, addTotp, ask } from '../flow/factors/stories.ts';
+import { FREE_ENV, mailsTo, newAddress } from '../flow/mailed/stories.ts';
 import type { Browser, Page } from '../support/browser-client.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Authenticator, pressPasskey } from '../support/passkeys.ts';
@@ -71,7 +72,7 @@ export async function startPopulated(backend: Backend): Promise<Populated> {
       ...{ backend, host: 'localhost' },
       env: {
         ...settingsFile(JSON.stringify(declared)),
-        ...{ LATCHKEY_PRIVATE_NETWORK_HOSTS: 'localhost', LATCHKEY_LIMITS_OFF: 'true' },
+        ...{ ...FREE_ENV, LATCHKEY_PRIVATE_NETWORK_HOSTS: 'localhost' },
         // The owner proves themselves once for all pages.
         LATCHKEY_FRESH_PROOF_TTL: '86400',
       },
@@ -256,12 +257,15 @@ async function beginEverything(
   };
   const [identity] = await latchkey.app.identities.list(owner.id);
   const passkey = page.element('a[href$="/rename"]').getAttribute('href')?.split('/').at(-2) ?? '';
+  const organizationId = await holdInvitation(latchkey, owner, browser);
   const boxes = people.slice(0, 3).map(({ id }) => [`account_${id}`, 'on']);
   return {
     '/admin/accounts/bulk/:ticket': await begin('/admin/accounts/bulk', {
       act: 'disable',
       ...Object.fromEntries(boxes),
     }),
+    '/account/organizations/:id': organizationId,
+    '/account/organizations/join/:requestId': await begin('/account/organizations/join'),
     '/account/identities/:id': identity?.id ?? '',
     '/account/security/passkeys/:id': passkey,
     '/account/profile/email/:requestId': await begin('/account/profile/email', { email: 'countess@example.org' }),
@@ -269,4 +273,18 @@ async function beginEverything(
     '/account/identities/telegram/:approval': await eventually(() => begin('/account/identities/telegram')),
     '/account/security/telegram/:approval': await begin('/account/security/telegram'),
   };
+}
+
+/** An invitation to another address of the owner, whose link was opened. @returns an organization that the owner belongs to */
+async function holdInvitation({ app }: Latchkey, owner: AccountRow, browser: Browser): Promise<string> {
+  const input = { slug: 'difference-engines', name: 'Difference Engines', logoUri: null, domains: [] };
+  const { id: organizationId } = await app.organizations.create({ ...input, secondFactorRequired: false }, BY, CLI);
+  const email = newAddress();
+  await app.invitations.create({ email, roles: [], organizationId, locale: 'en' }, BY, CLI);
+  const { text = '' } = (await mailsTo(email, 1))[0]?.email ?? {};
+  const page = await browser.get(/^https?:\/\/\S+\/invitation\/\S+$/m.exec(text)?.[0] ?? '');
+  const next = await browser.submit(page);
+  assert.equal(next.id, 'account-invitation', next.describe());
+  const [membership] = await app.organizations.listOf(owner.id);
+  return membership?.id ?? '';
 }

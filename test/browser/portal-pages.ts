@@ -27,6 +27,8 @@ const NAMES: Readonly<Record<string, string>> = {
   '/admin': 'admin-overview',
   '/account/identities/telegram/:approval': 'telegram-wait',
   '/account/security/telegram/:approval': 'telegram-wait',
+  '/account/organizations/join': 'account-invitation',
+  '/account/organizations/join/:requestId': 'account-invitation',
 };
 
 /** More states of the same addresses: what was done, what was searched for, what is wrong. */
