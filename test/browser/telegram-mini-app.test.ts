@@ -60,7 +60,7 @@ describe('a Mini App in Chromium', { skip: missing }, () => {
 
   it('says what to do where there is no Telegram around it', async () => {
     await withPage('', async (page) => {
-      await page.getByText('inside of Telegram only').waitFor();
+      await page.getByText('only inside Telegram').waitFor();
       assert.equal(await page.getByText('One moment').isVisible(), false);
     });
   });
