@@ -26,13 +26,16 @@ const STANDARD: Readonly<Record<TakenClaim, string>> = {
 
 const SOURCES: Readonly<Record<string, Readonly<Partial<Record<TakenClaim, string>>>>> = {
   oidc: STANDARD,
-  google: STANDARD,
+  google: {
+    ...{ subject: 'iss, sub', email: 'email, email_verified', name: 'name', given_name: 'given_name' },
+    ...{ family_name: 'family_name', picture: 'picture' },
+  },
   // The names come once, at the first sign-in, beside the code.
   apple: {
     ...{ subject: 'iss, sub', email: 'email, email_verified', name: 'user.name' },
     ...{ given_name: 'user.name.firstName', family_name: 'user.name.lastName' },
   },
-  microsoft: { ...STANDARD, subject: 'tid, oid', email: 'email, xms_edov' },
+  microsoft: { subject: 'tid, oid', email: 'email, xms_edov', username: 'preferred_username', name: 'name' },
   github: {
     ...{ subject: 'id', email: '/user/emails: primary, verified', username: 'login' },
     ...{ name: 'name, login', picture: 'avatar_url' },

@@ -217,12 +217,14 @@ describe('upstreams', () => {
 });
 
 describe('an upstream from somewhere else than the file', () => {
+  const google = { id: 'g', kind: 'google', clientId: 'c' };
+  const wrong = (raw: object, hasSecret = false) => readUpstream({ ...raw }, { hasSecret }).wrong;
   const TELEGRAM = { id: 'tg', kind: 'telegram', clientId: '1', clientSecret: 's' };
 
   test('names no files of the server', () => {
     const raw = { ...TELEGRAM, clientSecret: undefined, clientSecretFile: '/etc/passwd' };
-    const { upstream, wrong } = readUpstream(raw, { hasSecret: true });
-    assert.deepEqual([upstream, wrong], [null, ['clientSecretFile']]);
+    assert.deepEqual(readUpstream(raw, { hasSecret: true }), { upstream: null, wrong: ['clientSecretFile'] });
+    assert.equal(readUpstream({ ...google, privateKeyFile: 'x' }, { hasSecret: true }).upstream, null);
   });
 
   test('names no other Telegram, whose word would be taken for everybody who comes by Telegram', () => {
@@ -234,6 +236,29 @@ describe('an upstream from somewhere else than the file', () => {
     assert.deepEqual(readUpstream(TELEGRAM, { hasSecret: false }).wrong, []);
     assert.equal(upstreamMembers.get('telegram')?.includes('endpoints'), false);
     assert.equal(upstreamMembers.get('google')?.includes('endpoints'), true);
+  });
+
+  test('is read by the same rules, its secret apart', () => {
+    const secret = 'of google';
+    const { upstream } = readUpstream({ ...google, clientSecret: secret, label: ' G ' }, { hasSecret: false });
+    assert.deepEqual(upstream, { declaration: { ...google, label: 'G' }, secret });
+    const kept = readUpstream(google, { hasSecret: true });
+    assert.deepEqual(kept.upstream, { declaration: google, secret: undefined });
+  });
+
+  test('is refused by the places that are wrong, all at once and without their values', () => {
+    const { id: _id, ...unnamed } = google;
+    assert.deepEqual(wrong(google), ['clientSecret']);
+    assert.deepEqual(wrong({ ...unnamed, label: '', clientSecret: 'two\nlines' }), ['id', 'label', 'clientSecret']);
+    assert.deepEqual(wrong({ ...google, endpoints: { issuer: 'ftp://x' } }, true), ['endpoints.issuer']);
+    assert.deepEqual(wrong({ ...google, kind: 'apple', teamId: 'ABCDE12345' }, true), ['keyId']);
+    assert.deepEqual(wrong({ ...google, kind: 'constructor' }, true), ['kind']);
+    assert.deepEqual(wrong({ ...google, kind: 'oidc', endpoints: { issuer: 'https://a.example' } }), []);
+  });
+
+  test('may say what each kind may say', () => {
+    assert.deepEqual(upstreamMembers.get('apple')?.slice(-4), ['endpoints', 'teamId', 'keyId', 'privateKey']);
+    assert.ok([...upstreamMembers.values()].flat().every((name) => !name.endsWith('File')));
   });
 });
 

@@ -6,6 +6,7 @@ import { after, beforeEach, describe, test } from 'node:test';
 import { declarations } from '../../config/declarations.ts';
 import { createGuardedFetch } from '../../src/http/guarded-fetch.ts';
 import { type UpstreamAdapter, UpstreamFailure, type UpstreamRequest } from '../../src/upstream/adapter.ts';
+import { claimSources } from '../../src/upstream/claim-sources.ts';
 import { appleRow } from './upstream-rows/apple.ts';
 import { discordRow } from './upstream-rows/discord.ts';
 import { githubRow } from './upstream-rows/github.ts';
@@ -76,6 +77,19 @@ for (const row of ROWS) {
       const { tokens, ...identity } = await attempt();
       assert.deepEqual(identity, row.expected(open));
       assert.ok(tokens?.accessToken);
+    });
+
+    test('takes what administrators are told that it takes', () => {
+      const { subject, email, username, name, givenName, familyName, picture, locale } = row.expected(open);
+      const taken = { subject, email, username, name, given_name: givenName, family_name: familyName, picture, locale };
+      const told = claimSources(row.kind).map(([claim]) => claim);
+      const names = told.filter((claim) => taken[claim] !== null);
+      // Any OpenID provider says what it likes of the standard claims.
+      assert.deepEqual(row.kind === 'oidc' ? Object.keys(taken) : names, told);
+      const more = Object.entries(taken).filter(
+        ([claim, value]) => value !== null && !told.some((one) => one === claim),
+      );
+      assert.deepEqual(more, []);
     });
 
     test('asks with state and S256 challenge, and carries neither verifier nor secret in the address', async () => {
