@@ -14,6 +14,7 @@ import { telegramIdentity } from '../telegram/person.ts';
 import { UpstreamFailure, type UpstreamIdentity } from '../upstream/adapter.ts';
 import { type Decision, provenEmail } from '../upstream/linking.ts';
 import { showUpstreamFailure } from '../upstream/routes.ts';
+import { isUnchanged } from '../upstream/transaction.ts';
 import { TELEGRAM_IDENTITIES, type Upstream } from '../upstream/upstreams.ts';
 import { type Interaction, origin, text } from './interaction.ts';
 import { noteLastWay } from './last-way.ts';
@@ -40,6 +41,8 @@ interface Newcomer {
   readonly interaction: string;
   readonly browser: string;
   readonly upstream: string;
+  /** Of the upstream as it was when it said who this is. */
+  readonly revision?: string | null;
   readonly identity: UpstreamIdentity;
   readonly kind: Exclude<Decision['kind'], 'known' | 'automatic'>;
   /** The only account it may become part of; null where that is not decided. */
@@ -114,7 +117,9 @@ export async function finishUpstream(
   value: string,
 ): Promise<void> {
   const ticket = await parts.transactions.takeTicket(ctx, `/interaction/${interaction.uid}/upstream`, value);
-  const upstream = interaction.upstreams.find((one) => one.id === ticket?.upstream);
+  const upstream =
+    ticket && interaction.upstreams.find((one) => one.id === ticket.upstream && isUnchanged(one, ticket));
+  if (ticket && !upstream) await auditFailure(ctx, parts, interaction, null, 'upstream-off', { id: ticket.upstream });
   // A reload, the back button, or somebody else's address.
   if (ticket?.intent !== 'sign-in' || !upstream) toPrompt(ctx, interaction);
   else await receive(ctx, parts, interaction, upstream, ticket.identity);
@@ -181,6 +186,7 @@ async function receive(
   }
   const newcomer: Newcomer = {
     ...{ interaction: interaction.uid, browser: ensureBrowserId(ctx, parts.naming), upstream: upstream.id },
+    revision: upstream.revision,
     ...{ identity, kind, accountId: 'account' in decision ? decision.account.id : null },
   };
   const token = await parts.oneTime.put(NEWCOMER, newcomer, { ttl: NEWCOMER_TTL });
@@ -328,7 +334,8 @@ async function findNewcomer(
   token: string,
 ): Promise<{ readonly newcomer: Newcomer; readonly upstream: Upstream } | null> {
   const newcomer = await parts.oneTime.find<Newcomer>(NEWCOMER, token);
-  const upstream = interaction.upstreams.find((one) => one.id === newcomer?.upstream);
+  const upstream =
+    newcomer && interaction.upstreams.find((one) => one.id === newcomer.upstream && isUnchanged(one, newcomer));
   const isOurs = newcomer?.interaction === interaction.uid && newcomer.browser === findBrowserId(ctx, parts.naming);
   return newcomer && upstream && isOurs ? { newcomer, upstream } : null;
 }
@@ -372,7 +379,7 @@ async function auditFailure(
   interaction: Interaction,
   account: AccountRow | null,
   reason: string,
-  upstream?: Upstream,
+  upstream?: Pick<Upstream, 'id'>,
 ): Promise<void> {
   const target = account ? { kind: 'account', id: account.id } : upstream && { kind: 'upstream', id: upstream.id };
   await parts.audit.record({

@@ -25,7 +25,7 @@ import { telegramIdentity } from '../telegram/person.ts';
 import { UpstreamFailure, type UpstreamIdentity } from '../upstream/adapter.ts';
 import type { Linking } from '../upstream/linking.ts';
 import { showUpstreamFailure } from '../upstream/routes.ts';
-import type { Transactions } from '../upstream/transaction.ts';
+import { isUnchanged, type Transactions } from '../upstream/transaction.ts';
 import type { Upstream, Upstreams } from '../upstream/upstreams.ts';
 import { type FreshProofParts, portalDoors } from './fresh-proof.ts';
 import type { PortalSession } from './portal-session.ts';
@@ -223,7 +223,9 @@ async function begin(ctx: RouterContext, parts: IdentitiesParts, session: Portal
 /** Back from the upstream. */
 async function finish(ctx: RouterContext, parts: IdentitiesParts, session: PortalSession): Promise<void> {
   const ticket = await parts.transactions.takeTicket(ctx, LINKED, String(ctx.params['ticket']));
-  const upstream = ticket && parts.upstreams.find(ticket.upstream);
+  const found = ticket && parts.upstreams.find(ticket.upstream);
+  const upstream = found && isUnchanged(found, ticket) ? found : null;
+  if (ticket && !upstream) await recordFailure(ctx, parts, session, 'identity.link', 'upstream-off');
   // A reload, or somebody else signed in meanwhile: the proof was another account's.
   if (ticket?.intent !== 'link' || !upstream || !isSame(ticket.account, session)) {
     toHome(ctx);

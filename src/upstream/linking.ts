@@ -181,10 +181,11 @@ export class Linking {
     // A second factor that was set up on the way may have linked it.
     const owner = upstream && (await this.#parts.identities.findAccountId(keyOf(upstream, pending.identity)));
     if (isMeant && owner === account.id) return;
+    const reason = upstream ? (isMeant ? 'identity-taken' : 'other-account') : 'upstream-off';
     await this.#parts.audit.record({
       actor: { kind: 'account', id: account.id },
       ...{ action: 'identity.link', target: { kind: 'account', id: account.id } },
-      ...{ result: 'failure', reason: isMeant ? 'identity-taken' : 'other-account' },
+      ...{ result: 'failure', reason },
     });
   }
 

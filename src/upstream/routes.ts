@@ -10,7 +10,7 @@ import type { Pages } from '../http/page.ts';
 import { requestId } from '../http/request-id.ts';
 import { UpstreamFailure, type UpstreamIdentity } from './adapter.ts';
 import { failure } from './outgoing.ts';
-import { isSame, type Transaction, type Transactions } from './transaction.ts';
+import { isUnchanged, type Transaction, type Transactions } from './transaction.ts';
 import type { Upstream, Upstreams } from './upstreams.ts';
 
 /** What an answer may carry. Apple's `user` is the only one that no specification knows. */
@@ -63,7 +63,7 @@ async function receive(ctx: RouterContext, parts: UpstreamRoutesParts): Promise<
     showGone(ctx, parts);
     return;
   }
-  if (!upstream || !isSame(upstream, transaction)) {
+  if (!upstream || !isUnchanged(upstream, transaction)) {
     await refuse(ctx, parts, id, transaction);
     return;
   }
@@ -79,7 +79,7 @@ async function receive(ctx: RouterContext, parts: UpstreamRoutesParts): Promise<
   }
   // It was asked for seconds: meanwhile somebody may have turned it off.
   const current = parts.upstreams.find(id);
-  if (!current || !isSame(current, transaction)) {
+  if (!current || !isUnchanged(current, transaction)) {
     await refuse(ctx, parts, id, transaction);
     return;
   }

@@ -20,6 +20,12 @@ const STATE = /^[A-Za-z0-9_-]{43}$/;
 
 export type UpstreamIntent = 'sign-in' | 'link';
 
+/** Carried along from the moment when the browser was sent there. */
+interface Begun {
+  /** Of the upstream as it was then. */
+  readonly revision?: string | null;
+}
+
 /** What an attempt is for, and where it leads. */
 export interface Attempt {
   readonly intent: UpstreamIntent;
@@ -32,14 +38,12 @@ export interface Attempt {
   readonly clientId?: string | undefined;
 }
 
-export interface Transaction extends Attempt {
+export interface Transaction extends Attempt, Begun {
   readonly request: UpstreamRequest;
-  /** Of the upstream as it was when the browser was sent there. */
-  readonly revision?: string | null;
 }
 
 /** What the upstream proved, on its way to whoever began it. */
-export interface Ticket extends Attempt {
+export interface Ticket extends Attempt, Begun {
   readonly upstream: string;
   readonly identity: UpstreamIdentity;
 }
@@ -99,7 +103,7 @@ export class Transactions {
 
   /** @returns the path, with the ticket, that the browser goes on to */
   async issueTicket(ctx: Context, upstreamId: string, transaction: Transaction, identity: UpstreamIdentity) {
-    const { request: _request, revision: _revision, ...attempt } = transaction;
+    const { request: _request, ...attempt } = transaction;
     const ticket: Ticket = { ...attempt, upstream: upstreamId, identity };
     const value = randomToken();
     const key = keyOf(value, ensureBrowserId(ctx, this.#naming), attempt.returnPath);
@@ -115,8 +119,11 @@ export class Transactions {
   }
 }
 
-/** Whether the upstream is the one that the attempt was begun with: what was sent to one address is redeemed at no other. */
-export function isSame(upstream: Upstream, { revision }: Transaction): boolean {
+/**
+ * Whether the upstream is as it was when the attempt was begun: what was sent to one address is redeemed at no other, and nobody is trusted with
+ * more than they were when they said it.
+ */
+export function isUnchanged(upstream: Pick<Upstream, 'revision'>, { revision }: Begun): boolean {
   return upstream.revision === (revision ?? null);
 }
 
