@@ -34,6 +34,7 @@ import { ChatNotices } from './20261121000300-chat-notices.ts';
 import { Upstreams } from './20261121000320-upstreams.ts';
 import { OrganizationInvitations } from './20261121000330-organization-invitations.ts';
 import { OrganizationPolicy } from './20261121000331-organization-policy.ts';
+import { OrganizationDomains } from './20261121000332-organization-domains.ts';
 import { AccountTheme } from './20261121000340-account-theme.ts';
 import { AuditFailures } from './20261121000341-audit-failures.ts';
 
@@ -73,6 +74,7 @@ export const migrations = [
   { name: '20261121000320-upstreams', class: Upstreams },
   { name: '20261121000330-organization-invitations', class: OrganizationInvitations },
   { name: '20261121000331-organization-policy', class: OrganizationPolicy },
+  { name: '20261121000332-organization-domains', class: OrganizationDomains },
   { name: '20261121000340-account-theme', class: AccountTheme },
   { name: '20261121000341-audit-failures', class: AuditFailures },
 ];

@@ -27,7 +27,10 @@ export interface Organization extends SignInRules {
   readonly slug: string;
   readonly name: string;
   readonly logoUri: string | null;
+  /** Each belongs to no other organization. */
   readonly domains: readonly string[];
+  /** Whether an account with a proven address of one of them becomes a member at its first sign-in (requirements R12). */
+  readonly domainJoin: boolean;
   /** Nobody who belongs to it signs in without a second factor. */
   readonly secondFactorRequired: boolean;
   /** Whether its own owners and administrators may invite. */
@@ -51,7 +54,7 @@ export interface Member {
 
 /** Who changes something. The machine's owner may do everything. */
 export type Principal = { readonly kind: 'cli' } | { readonly kind: 'account'; readonly id: string };
-type Chosen = 'invitationsAllowed' | 'ways' | 'sessionTtl';
+type Chosen = 'invitationsAllowed' | 'domainJoin' | 'ways' | 'sessionTtl';
 /** What is left out stays as it is. */
 export type OrganizationInput = Omit<Organization, 'id' | Chosen> & Partial<Pick<Organization, Chosen>>;
 
@@ -64,17 +67,26 @@ const WAY = /^(?:password|passkey|mail|phone|upstream:[a-z][a-z0-9-]{0,31})$/;
 /** Seconds: less would be gone before an app has its tokens, more than any deployment's own. */
 const SESSION = { least: 300, most: 31_536_000 };
 const RULES = 'o.sign_in_ways as ways, o.session_ttl as "sessionTtl"';
-const COLUMNS = `o.id, o.slug, o.name, o.logo_uri as "logoUri", o.domains, ${RULES},
+const DOMAINS = `coalesce((select jsonb_agg(d.domain order by d.domain) from organization_domain d where d.organization_id = o.id),
+  '[]'::jsonb)`;
+const COLUMNS = `o.id, o.slug, o.name, o.logo_uri as "logoUri", ${DOMAINS} as domains, o.domain_join as "domainJoin", ${RULES},
   o.second_factor_required as "secondFactorRequired", o.invitations_allowed as "invitationsAllowed"`;
 const OF_ACCOUNT = {
   name: 'membership_of_account',
   text: `select o.id, o.slug, o.name, m.role, ${RULES} from membership m join organization o on o.id = m.organization_id
     where m.account_id = $1 order by o.slug`,
 };
+/** Organizations that take in an account for the address that it has proven. $1 account */
+const TAKES_IN = `from account a join organization_domain d on d.domain = lower(substring(a.email from '@([^@]+)$'))
+  join organization o on o.id = d.organization_id and o.domain_join
+  where a.id = $1 and a.status = 'active' and a.email_verified_at is not null`;
+const FIND_TAKING_IN = { name: 'organization_takes_in', text: `select o.id ${TAKES_IN}` };
+/** What the first sign-in will make of an account counts for it already. */
 const OWES_FACTOR = {
   name: 'membership_owes_factor',
   text: `select exists (select from membership m join organization o on o.id = m.organization_id
-    where m.account_id = $1 and o.second_factor_required) as found`,
+      where m.account_id = $1 and o.second_factor_required)
+    or exists (select ${TAKES_IN} and a.last_sign_in_at is null and o.second_factor_required) as found`,
 };
 const ROLE_IN = `select m.role from membership m join account a on a.id = m.account_id and a.status = 'active'
   where m.organization_id = ? and m.account_id = ?`;
@@ -160,7 +172,7 @@ export class Organizations {
     );
   }
 
-  /** @throws NotFound, Forbidden, InvalidRequest, Conflict `slug-taken` */
+  /** @throws NotFound, Forbidden, InvalidRequest, Conflict `slug-taken` or `domain-taken` */
   async create(input: OrganizationInput, by: Principal, cause: Cause): Promise<Organization> {
     check(input);
     const id = randomUUID();
@@ -169,17 +181,20 @@ export class Organizations {
         await this.#requireGlobal(em, by);
         await em.execute(
           `insert into organization (id, slug, name, logo_uri, domains, second_factor_required, invitations_allowed, sign_in_ways,
-             session_ttl, created_at, updated_at)
-           values (?, ?, ?, ?, ?::jsonb, ?, ?, ?::jsonb, ?, now(), now())`,
+             session_ttl, domain_join, created_at, updated_at)
+           values (?, ?, ?, ?, ?::jsonb, ?, ?, ?::jsonb, ?, ?, now(), now())`,
           [
             ...[id, input.slug, input.name, input.logoUri, JSON.stringify(input.domains), input.secondFactorRequired],
             ...[input.invitationsAllowed ?? true, jsonOrNull(input.ways ?? null), input.sessionTtl ?? null],
+            input.domainJoin ?? false,
           ],
         );
+        await writeDomains(em, id, input.domains);
         await this.#audit.record({ ...cause, action: 'organization.create', target: targetOf(id) }, em);
         return this.get(id, em);
       });
     } catch (error) {
+      refuseTakenDomain(error);
       if (!isUniqueViolation(error, 'organization_slug_unique')) throw error;
       throw new Conflict('There is an organization with this slug.', { code: 'slug-taken', cause: error });
     }
@@ -188,10 +203,10 @@ export class Organizations {
   /**
    * Its owners may change everything but the domains, which speak for people who do not belong to it, and whether it invites, which makes
    * accounts.
-   * @throws NotFound, Forbidden, InvalidRequest
+   * @throws NotFound, Forbidden, InvalidRequest, Conflict `domain-taken`
    */
   async update(id: string, input: Omit<OrganizationInput, 'slug'>, by: Principal, cause: Cause): Promise<void> {
-    await this.#change(id, by, async (em, rank, now) => {
+    const change = this.#change(id, by, async (em, rank, now) => {
       if (rank < rankOf('owner')) throw tooHigh();
       const domains = rank === GLOBAL_RANK ? input.domains : now.domains;
       const allowed = (rank === GLOBAL_RANK ? input.invitationsAllowed : undefined) ?? now.invitationsAllowed;
@@ -199,13 +214,18 @@ export class Organizations {
       check({ ...input, ways, sessionTtl, slug: now.slug, domains });
       await em.execute(
         `update organization set name = ?, logo_uri = ?, domains = ?::jsonb, second_factor_required = ?, invitations_allowed = ?,
-           sign_in_ways = ?::jsonb, session_ttl = ?, updated_at = now() where id = ?`,
+           sign_in_ways = ?::jsonb, session_ttl = ?, domain_join = ?, updated_at = now() where id = ?`,
         [
           ...[input.name, input.logoUri, JSON.stringify(domains), input.secondFactorRequired, allowed],
-          ...[jsonOrNull(ways), sessionTtl, id],
+          ...[jsonOrNull(ways), sessionTtl, input.domainJoin ?? now.domainJoin, id],
         ],
       );
+      await writeDomains(em, id, domains);
       await this.#audit.record({ ...cause, action: 'organization.update', target: targetOf(id) }, em);
+    });
+    await change.catch((error: unknown) => {
+      refuseTakenDomain(error);
+      throw error;
     });
   }
 
@@ -246,6 +266,20 @@ export class Organizations {
     const target = { kind: 'account', id: accountId } as const;
     await this.#audit.record({ ...cause, action: 'membership.create', target, reason: `${id}:${role}` }, em);
     return true;
+  }
+
+  /** At the first sign-in of an account: the organization whose domain its proven address has, if that takes people in. */
+  async joinByDomain(accountId: string, cause: Cause): Promise<void> {
+    const [found] = (await this.#database.sql.query<{ id: string }>(FIND_TAKING_IN, [accountId])).rows;
+    if (!found) return;
+    await this.#database.transaction(async (em) => {
+      // Deleted, or closed, a moment ago.
+      const rows = await em.execute<object[]>(
+        'select 1 as one from organization where id = ? and domain_join for share',
+        [found.id],
+      );
+      if (rows.length > 0) await this.join(em, found.id, accountId, 'member', cause);
+    });
   }
 
   /** @throws NotFound, Forbidden, Conflict `last-organization-owner` */
@@ -425,6 +459,19 @@ export class Organizations {
     const { permissions } = await this.#roles.authority(by.id, em);
     if (!permissions.has('organizations:write')) throw tooHigh();
   }
+}
+
+async function writeDomains(em: EntityManager, id: string, domains: readonly string[]): Promise<void> {
+  await em.execute('delete from organization_domain where organization_id = ?', [id]);
+  for (const domain of new Set(domains)) {
+    await em.execute('insert into organization_domain (domain, organization_id) values (?, ?)', [domain, id]);
+  }
+}
+
+/** @throws Conflict when that is why */
+function refuseTakenDomain(error: unknown): void {
+  if (!isUniqueViolation(error, 'organization_domain_unique')) return;
+  throw new Conflict('Another organization has one of these domains.', { code: 'domain-taken', cause: error });
 }
 
 /** @param since seconds since 1970 @param ttl seconds */

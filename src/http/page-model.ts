@@ -832,6 +832,7 @@ export interface AdminOrganizationModel {
     readonly domains: string;
     readonly secondFactor: boolean;
     readonly invitations: boolean;
+    readonly domainJoin: boolean;
     readonly limitWays: boolean;
     readonly ways: readonly string[];
     /** Nothing for as long as the deployment says. */

@@ -220,6 +220,10 @@ async function completeSignIn(
   const isNewEnough = before === null || (proven.proofs.length > 0 && assuranceOf(proven.proofs).acr === whole.acr);
   const proofs = isNewEnough ? proven.proofs : all;
   const isFirst = await parts.accounts.noteSignIn(account.id, clientNetwork(ctx));
+  if (isFirst) {
+    const cause = { actor: { kind: 'account', id: account.id }, origin: origin(ctx), reason: 'domain' } as const;
+    await parts.organizations.joinByDomain(account.id, cause);
+  }
   await parts.audit.record({
     actor: { kind: 'account', id: account.id },
     action: before === null ? 'session.start' : 'session.step-up',

@@ -27,7 +27,7 @@ const member = (id: string, name: string, memberRole: 'owner' | 'admin' | 'membe
   action: isOpen ? `/admin/organizations/${ID}/members/${id}` : null,
 });
 
-const rules = { limitWays: true, ways: ['passkey', 'upstream:google'], sessionMinutes: '480' };
+const rules = { domainJoin: true, limitWays: true, ways: ['passkey', 'upstream:google'], sessionMinutes: '480' };
 
 const detail: AdminOrganizationModel = {
   ...{ id: ID, slug: 'acme', name: 'Acme Corporation', action: `/admin/organizations/${ID}`, stage: 'detail' },

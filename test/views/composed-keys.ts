@@ -174,7 +174,14 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
   'organizations.done_*': ['joined', 'left'],
   'admin_organization.problem.*': [
     ...['organization-slug', 'slug-taken', 'organization-name', 'organization-logo', 'organization-domains'],
-    ...['unknown-account', 'already-member', 'last-organization-owner', 'organization-ways', 'organization-session'],
+    ...[
+      'unknown-account',
+      'already-member',
+      'last-organization-owner',
+      'organization-ways',
+      'organization-session',
+      'domain-taken',
+    ],
   ],
   'admin_organization.role_*': MEMBER_ROLES,
   'admin_organization.way_*': OWN_WAYS,

@@ -38,6 +38,7 @@ const UPDATE_FORM = z.strictObject({
   domains: z.string().max(10_000).optional(),
   second_factor: z.literal('on').optional(),
   invitations: z.literal('on').optional(),
+  domain_join: z.literal('on').optional(),
   limit_ways: z.literal('on').optional(),
   /** One or several boxes of one name. */
   way: z.union([z.string().max(50), z.array(z.string().max(50)).max(200)]).optional(),
@@ -53,6 +54,7 @@ const PROBLEMS: Readonly<Record<string, string | null>> = {
   'organization-name': 'name',
   'organization-logo': 'logo_uri',
   'organization-domains': 'domains',
+  'domain-taken': 'domains',
   'organization-ways': 'limit_ways',
   'organization-session': 'session_minutes',
   'unknown-account': 'login',
@@ -196,6 +198,7 @@ async function update(
   const typed = {
     ...{ name: form.name, logoUri: form.logo_uri, domains, secondFactor: form.second_factor === 'on' },
     invitations: form.invitations === 'on',
+    domainJoin: form.domain_join === 'on',
     ...{
       limitWays: form.limit_ways === 'on',
       ways: [form.way ?? []].flat(),
@@ -209,6 +212,7 @@ async function update(
     domains: wordsOf(domains.toLowerCase()),
     secondFactorRequired: typed.secondFactor,
     invitationsAllowed: typed.invitations,
+    domainJoin: typed.domainJoin,
     ways: typed.limitWays ? typed.ways : null,
     // What is no number is refused like one that is too small.
     sessionTtl: minutes === '' ? null : /^\d+$/.test(minutes) ? Number(minutes) * 60 : 0,
@@ -285,6 +289,7 @@ async function showOne(
       domains: domains.join('\n'),
       secondFactor: secondFactorRequired,
       invitations: invitationsAllowed,
+      domainJoin: organization.domainJoin,
       limitWays: ways !== null,
       ways: ways ?? [],
       sessionMinutes: sessionTtl === null ? '' : String(sessionTtl / 60),
