@@ -37,6 +37,7 @@ import { OrganizationPolicy } from './20261121000331-organization-policy.ts';
 import { OrganizationDomains } from './20261121000332-organization-domains.ts';
 import { AccountTheme } from './20261121000340-account-theme.ts';
 import { AuditFailures } from './20261121000341-audit-failures.ts';
+import { AuditFailedActions } from './20261121000342-audit-failed-actions.ts';
 
 export const migrations = [
   { name: '20261121000001-first', class: First },
@@ -77,4 +78,5 @@ export const migrations = [
   { name: '20261121000332-organization-domains', class: OrganizationDomains },
   { name: '20261121000340-account-theme', class: AccountTheme },
   { name: '20261121000341-audit-failures', class: AuditFailures },
+  { name: '20261121000342-audit-failed-actions', class: AuditFailedActions },
 ];
