@@ -825,6 +825,8 @@ export interface AdminOrganizationModel {
   /** Who was to be added. */
   readonly login: string;
   readonly isChanged: boolean;
+  /** Null for who may not see events. */
+  readonly auditUrl: string | null;
   readonly form: {
     readonly name: string;
     readonly logoUri: string;
@@ -1029,6 +1031,8 @@ export interface AdminUpstreamModel {
   }[];
   /** What may be said of this kind, by the names of the settings. */
   readonly members: readonly string[];
+  /** Null for who may not see events. */
+  readonly auditUrl: string | null;
   readonly isOn: boolean;
   /** The settings declare another one under this id, which goes before. */
   readonly isOverridden: boolean;

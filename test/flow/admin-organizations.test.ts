@@ -66,6 +66,8 @@ describeOnEachBackend('organizations in the admin portal', (latchkey) => {
     assert.equal(changed.element('h1').text, 'Changed', changed.describe());
     const [found] = await latchkey().app.organizations.page({ query: slug, after: '', limit: 2, managedBy: null });
     assert.deepEqual(found?.domains, ['acme.example']);
+    const history = changed.element('main a[href^="/admin/audit?target="]').getAttribute('href') ?? '';
+    assert.match((await browser.get(history)).element('[data-event]').text, /organization\.update/);
     const question = await browser.get(`${path}/delete`);
     const after = await browser.submit(question, {}, { form: `form[action="${path}/delete"]` });
     assert.equal(after.id, 'admin-organizations', after.describe());

@@ -80,6 +80,8 @@ describeOnEachBackend(
       assert.equal((await viewer.browser.get(`${HOME}/new`)).status, 403);
       const list = await viewer.browser.get(HOME);
       assert.equal(list.html.querySelector(`a[href="${HOME}/new"]`), null);
+      const events = viewer.page.element('main a[href^="/admin/audit?target="]').getAttribute('href') ?? '';
+      assert.match((await viewer.browser.get(events)).element('[data-event]').text, /upstream\.enable/);
     });
 
     it('is off until it is turned on, signs people in, and is gone for who is on the way when it is turned off', async () => {

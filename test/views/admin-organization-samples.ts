@@ -33,6 +33,7 @@ const detail: AdminOrganizationModel = {
   ...{ id: ID, slug: 'acme', name: 'Acme Corporation', action: `/admin/organizations/${ID}`, stage: 'detail' },
   invitationsUrl: `/admin/organizations/${ID}/invitations`,
   ...{ canWrite: true, canSetDomains: true, canAdd: true, canDelete: true, isChanged: false, login: '' },
+  auditUrl: '/admin/audit?target=x',
   members: [member('ada', 'Ada Lovelace', 'owner'), member('grace', 'Grace Hopper', 'member')],
   nextUrl: null,
   memberRoles: ['member', 'admin', 'owner'],

@@ -78,7 +78,7 @@ const membersOf = (kind: string): readonly string[] => upstreamMembers.get(kind)
 const kept: AdminUpstreamModel = {
   ...{ stage: 'detail', id: 'company', label: 'Company', kind: 'oidc', source: 'database' },
   ...{ action: '/admin/upstreams/company', kinds: [], members: membersOf('oidc'), isOn: true, isOverridden: false },
-  ...{ isComplete: true, canWrite: true, hasSecret: true, consoleUrl: null },
+  ...{ isComplete: true, canWrite: true, hasSecret: true, consoleUrl: null, auditUrl: '/admin/audit?target=company' },
   callbackUrl: 'https://id.example.com/upstream/company/callback',
   claims: [
     { claim: 'subject', from: 'iss, sub', when: 'key' },
@@ -90,7 +90,17 @@ const kept: AdminUpstreamModel = {
   ...{ reliance: { people: 24, stranded: 2 }, done: 'saved', form, errors: { fields: {} } },
 };
 const fresh: AdminUpstreamModel = {
-  ...{ ...kept, stage: 'new', id: null, isOn: false, isComplete: false, hasSecret: false, done: null, claims: [] },
+  ...{
+    ...kept,
+    stage: 'new',
+    id: null,
+    isOn: false,
+    isComplete: false,
+    hasSecret: false,
+    done: null,
+    claims: [],
+    auditUrl: null,
+  },
   ...{ form: empty, reliance: { people: 0, stranded: 0 } },
   callbackUrl: 'https://id.example.com/upstream/ID/callback',
 };

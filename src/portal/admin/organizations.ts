@@ -16,7 +16,7 @@ import type { Pages } from '../../http/page.ts';
 import type { AdminOrganizationModel, AdminOrganizationsModel, FormProblems } from '../../http/page-model.ts';
 import type { Upstreams } from '../../upstream/upstreams.ts';
 import type { Administrator } from './admin-door.ts';
-import { showAdminPage } from './admin-page.ts';
+import { auditUrl, showAdminPage } from './admin-page.ts';
 import { causeBy, parameterOf, seeOther, wordsOf } from './admin-request.ts';
 import {
   by,
@@ -283,6 +283,7 @@ async function showOne(
     upstreamWays: parts.upstreams.list().map((one) => ({ way: `upstream:${one.id}`, label: one.label })),
     login: shown.login ?? '',
     isChanged: ctx.query['changed'] !== undefined,
+    auditUrl: auditUrl(who, { target: id }),
     form: shown.form ?? {
       name,
       logoUri: logoUri ?? '',

@@ -11,7 +11,7 @@ import { claimSources, type TakenClaim } from '../../upstream/claim-sources.ts';
 import type { KeptUpstream, KeptUpstreams, Saving } from '../../upstream/kept-upstreams.ts';
 import type { Upstream, UpstreamDeclaration, Upstreams } from '../../upstream/upstreams.ts';
 import { type AdminDoorParts, type Administrator, adminDoors } from './admin-door.ts';
-import { showAdminPage } from './admin-page.ts';
+import { auditUrl, showAdminPage } from './admin-page.ts';
 import { causeBy, seeOther, wordsOf } from './admin-request.ts';
 
 const HOME = '/admin/upstreams';
@@ -227,6 +227,7 @@ async function showKept(
     ...{ stage: shown.stage ?? 'detail', source: 'database', isOn, hasSecret, isComplete: upstream !== null },
     isOverridden: parts.upstreams.isFixed(id),
     canWrite: who.authority.permissions.has('upstreams:write'),
+    auditUrl: auditUrl(who, { target: id }),
     reliance: shown.reliance ?? (await parts.keptUpstreams.reliance(id)),
     done: DONE.find((one) => one === ctx.query['done']) ?? null,
     form: shown.form ?? stored(declaration),
@@ -238,7 +239,7 @@ async function showKept(
 function showDeclared(ctx: RouterContext, parts: AdminUpstreamParts, who: Administrator, upstream: Upstream): void {
   showAdminPage(ctx, parts, who, 'admin-upstream', {
     ...shownOf(parts, upstream.settings, upstream),
-    ...{ source: 'yaml', isOn: true, isComplete: true },
+    ...{ source: 'yaml', isOn: true, isComplete: true, auditUrl: auditUrl(who, { target: upstream.id }) },
     form: stored(upstream.settings),
   } satisfies AdminUpstreamModel);
 }
@@ -271,7 +272,14 @@ function emptyModel(): AdminUpstreamModel {
   return {
     ...{ stage: 'detail', id: null, label: '', kind: '', source: 'database', action: HOME, kinds: [], members: [] },
     ...{ isOn: false, isOverridden: false, isComplete: false, canWrite: false, hasSecret: false },
-    ...{ callbackUrl: '', consoleUrl: null, claims: [], reliance: { people: 0, stranded: 0 }, done: null },
+    ...{
+      callbackUrl: '',
+      consoleUrl: null,
+      claims: [],
+      auditUrl: null,
+      reliance: { people: 0, stranded: 0 },
+      done: null,
+    },
     ...{ form: formOf({}), errors: NO_PROBLEMS },
   };
 }
