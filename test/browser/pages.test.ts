@@ -95,8 +95,8 @@ describe('pages in Chromium', { skip: missing }, () => {
           while (walker.nextNode()) {
             const text = walker.currentNode.textContent?.trim() ?? '';
             const parent = walker.currentNode.parentElement;
-            // A mark at the beginning jumps to the other end of a word that has the direction of the sentence.
-            if (!parent?.checkVisibility() || !/^[@#+/]\S*[A-Za-z0-9]/.test(text)) continue;
+            // A mark at an end jumps to the other one in a word that has the direction of the sentence.
+            if (!parent?.checkVisibility() || !/^[@#+/]\S*[A-Za-z0-9]|^https?:\S+$/.test(text)) continue;
             texts.push({ text, direction: getComputedStyle(parent).direction });
           }
           return { direction: getComputedStyle(document.body).direction, texts };
