@@ -1,10 +1,14 @@
-// Whether signing in or registering tells that an account exists: by its words, status, headers, size or time. The time is judged by ranks, not by a number of
+// Whether signing in, also by phone, or registering tells that an account exists: by its words, status, headers, size or time. The time is judged by ranks, not by a number of
 // milliseconds, with the floor of answers switched off; that the judge sees a real leak is shown by one.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Page } from '../support/browser-client.ts';
+import { newPhone, newPhoneOwner, openPhone } from '../support/phone-stage.ts';
 import { describeOnEachBackend, TEST_PASSWORD } from '../support/server.ts';
-import { plainHeaders, plainText, rankShare, timeInTurns, visit } from './mailed/stories.ts';
+import { setTelegramStage } from '../support/telegram-stage.ts';
+import { plainHeaders, plainText, rankShare, select, timeInTurns, visit } from './mailed/stories.ts';
+
+const { api, env } = await setTelegramStage();
 
 const ENOUGH = 24;
 const ROUNDS = 4;
@@ -76,6 +80,66 @@ describeOnEachBackend(
     });
   },
   { env: { LATCHKEY_LIMITS_OFF: 'true' } },
+);
+
+describeOnEachBackend(
+  'a phone number on its page',
+  (latchkey) => {
+    it('says the same of one that is proven, one that is nobody’s, and one whose account is disabled', async () => {
+      const owner = await newPhoneOwner(latchkey(), api);
+      const disabled = await newPhoneOwner(latchkey(), api);
+      const account = await latchkey().app.accounts.get(disabled.accountId);
+      await latchkey().app.sessionsAndGrants.disable(account, { actor: { kind: 'cli' } });
+      const answers: { readonly posted: Page; readonly shown: Page; readonly wrong: Page }[] = [];
+      for (const number of [owner.number, newPhone(), disabled.number]) {
+        const browser = latchkey().browser();
+        const form = await openPhone(latchkey(), browser, await latchkey().createClient());
+        const posted = await browser.submitOnce(form, { phone: number });
+        const shown = await browser.get(String(posted.headers['location']));
+        answers.push({ posted, shown, wrong: await browser.submitOnce(shown, { code: '000000' }) });
+      }
+      const [first, ...others] = answers as [(typeof answers)[number], ...typeof answers];
+      assert.deepEqual([first.posted.status, first.shown.status, first.wrong.status], [303, 200, 422]);
+      // The page shows the end of the number that was typed.
+      const masked = (one: Page): string => plainText(one).replaceAll(/•••( \d\d){2}/g, '•••');
+      for (const other of others) {
+        for (const step of ['posted', 'shown', 'wrong'] as const) {
+          assert.equal(other[step].status, first[step].status, step);
+          assert.equal(masked(other[step]), masked(first[step]), step);
+          assert.deepEqual(plainHeaders(other[step]), plainHeaders(first[step]), step);
+          assert.equal(other[step].text.length, first[step].text.length, step);
+        }
+      }
+    });
+
+    it('takes the same time for one that is proven and one that is nobody’s', async () => {
+      const owner = await newPhoneOwner(latchkey(), api);
+      const browser = latchkey().browser();
+      const form = await openPhone(latchkey(), browser, await latchkey().createClient());
+      const tryWith = (phone: string) => async () => {
+        const answer = await browser.submitOnce(form, { phone });
+        assert.equal(answer.status, 303, answer.describe());
+      };
+      assert.equal(await differ([tryWith(owner.number), tryWith(newPhone())]), false);
+    });
+
+    it('takes the same time for a wrong code to either', async () => {
+      const owner = await newPhoneOwner(latchkey(), api);
+      const ask = async (phone: string) => {
+        const browser = latchkey().browser();
+        const form = await openPhone(latchkey(), browser, await latchkey().createClient());
+        const page = await browser.submit(form, { phone });
+        return async () => {
+          // Each code allows few tries: the next one is as good as the first.
+          await select(latchkey(), 'update phone_code set tries = 0');
+          const answer = await browser.submitOnce(page, { code: '000000' });
+          assert.equal(answer.status, 422, answer.describe());
+        };
+      };
+      assert.equal(await differ([await ask(owner.number), await ask(newPhone())]), false);
+    });
+  },
+  { env: { ...env, LATCHKEY_LIMITS_OFF: 'true', LATCHKEY_REGISTRATION: 'open', LATCHKEY_NEW_DEVICE_NOTICES: 'false' } },
 );
 
 describeOnEachBackend(
