@@ -16,11 +16,7 @@ export function uploadBody(mostBytes: number): Middleware {
     const type = ctx.get('content-type');
     if (!/^multipart\/form-data\b/i.test(type)) throw broken();
     const body = await readAll(ctx.req, most);
-    if (body === null) {
-      // What is left is not waited for.
-      ctx.set('Connection', 'close');
-      throw new AppError('too-large', 413, 'This is more than the form can take.');
-    }
+    if (body === null) throw new AppError('too-large', 413, 'This is more than the form can take.');
     let data: FormData;
     try {
       data = await new Response(body, {
@@ -39,7 +35,7 @@ export function uploadBody(mostBytes: number): Middleware {
   };
 }
 
-/** Null when it is more than `most` bytes. The request stays open then, so that it can be answered. */
+/** Null when it is more than `most` bytes. What is left is let pass then: a browser that is cut off while it sends shows no answer. */
 function readAll(request: IncomingMessage, most: number): Promise<Uint8Array<ArrayBuffer> | null> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -51,7 +47,7 @@ function readAll(request: IncomingMessage, most: number): Promise<Uint8Array<Arr
     const take = (chunk: Buffer): void => {
       length += chunk.length;
       if (length <= most) chunks.push(chunk);
-      else end(() => resolve(request.pause() && null));
+      else end(() => resolve(request.resume() && null));
     };
     const finish = (): void => end(() => resolve(new Uint8Array(Buffer.concat(chunks))));
     const fail = (cause?: unknown): void => end(() => reject(broken(cause)));

@@ -1,15 +1,18 @@
 // The body of a request in one piece. The engine walks over its requests piece by piece, and an iterator over a stream watches it with a dozen
-// listeners, which cost more than all that is done with the form; here two of them collect what comes.
+// listeners, which cost more than all that is done with the form; here two of them collect what comes. Only a body that says beforehand how small
+// it is: nobody sends more than that, and every other one is for its reader to stop.
 import { IncomingMessage } from 'node:http';
 
-/** Bytes: beyond what anything of ours takes; whoever reads refuses it then. */
+/** Bytes: more than any form. */
 const MOST = 128 * 1024;
 
 /** For `http.createServer`. */
 export class WholeBodyRequest extends IncomingMessage {
-  /** Whether the reader stops early or not, the connection goes on. */
-  override iterator(_options?: { readonly destroyOnReturn?: boolean }): NodeJS.AsyncIterator<Buffer> {
-    return new WholeBody(this);
+  /** Whether the reader of a small body stops early or not, the connection goes on. */
+  override iterator(options?: { readonly destroyOnReturn?: boolean }): NodeJS.AsyncIterator<Buffer> {
+    // What is no number is not smaller either; the parser of HTTP has refused it.
+    const isSmall = Number(this.headers['content-length'] ?? Number.NaN) <= MOST;
+    return isSmall ? new WholeBody(this) : super.iterator(options);
   }
 }
 
@@ -42,15 +45,10 @@ class WholeBody implements NodeJS.AsyncIterator<Buffer> {
 function readWhole(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const pieces: Buffer[] = [];
-    let length = 0;
-    const onData = (piece: Buffer): void => {
-      pieces.push(piece);
-      length += piece.length;
-      if (length > MOST) finish();
-    };
+    const onData = (piece: Buffer): void => void pieces.push(piece);
     const finish = (): void => {
       leave();
-      resolve(pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces, length));
+      resolve(pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces));
     };
     const fail = (cause?: Error): void => {
       leave();
@@ -58,7 +56,6 @@ function readWhole(request: IncomingMessage): Promise<Buffer> {
     };
     const leave = (): void => {
       request.off('data', onData).off('end', finish).off('error', fail).off('close', fail);
-      if (!request.readableEnded) request.pause();
     };
     request.on('data', onData).on('end', finish).on('error', fail).on('close', fail);
   });

@@ -31,8 +31,9 @@ async function site(context: TestContext) {
 describe('the body of a request', () => {
   it('comes as one piece, however it was sent', async (context) => {
     const { url } = await site(context);
+    const headers = { 'content-length': 'grant_type=refresh_token'.length };
     const answer = await new Promise<string>((resolve, reject) => {
-      const sending = request(url, { method: 'POST' }, (res) => {
+      const sending = request(url, { method: 'POST', headers }, (res) => {
         res.setEncoding('utf8').once('data', resolve);
       });
       sending.once('error', reject);
@@ -47,11 +48,33 @@ describe('the body of a request', () => {
     assert.deepEqual(await (await fetch(url, { method: 'POST' })).json(), [0]);
   });
 
-  it('is not collected beyond what anybody takes', async (context) => {
-    const { url } = await site(context);
-    const answer = await fetch(url, { method: 'POST', body: 'x'.repeat(5_000_000) });
-    const [length = 0] = (await answer.json()) as number[];
-    assert.ok(length > 128 * 1024 && length < 1_000_000, String(length));
+  for (const [what, body] of [
+    ['larger than any form', () => 'x'.repeat(5_000_000)],
+    ['of no length beforehand', () => new Blob(['x'.repeat(5_000_000)]).stream()],
+  ] as const) {
+    it(`${what} comes in pieces, for its reader to stop`, async (context) => {
+      const { url } = await site(context);
+      const init = { method: 'POST', body: body(), duplex: 'half' } as const;
+      const answer = await fetch(url, init);
+      const lengths = (await answer.json()) as number[];
+      const length = lengths.reduce((one, other) => one + other, 0);
+      assert.ok(lengths.length > 1 && length > 128 * 1024 && length < 1_000_000, String(lengths));
+    });
+  }
+
+  it('is whole for a reader who takes more', async (context) => {
+    const server = createServer({ IncomingMessage: WholeBodyRequest }, async (req, res) => {
+      let length = 0;
+      for await (const piece of req) length += (piece as Buffer).length;
+      res.end(String(length));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    context.after(() => server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    for (const size of [1, 128 * 1024, 128 * 1024 + 1, 1_000_000]) {
+      const headers = { connection: 'close' };
+      assert.equal(await (await fetch(url, { method: 'POST', headers, body: 'x'.repeat(size) })).text(), String(size));
+    }
   });
 
   it('that breaks off throws', async (context) => {
