@@ -35,6 +35,7 @@ import { Upstreams } from './20261121000320-upstreams.ts';
 import { OrganizationInvitations } from './20261121000330-organization-invitations.ts';
 import { OrganizationPolicy } from './20261121000331-organization-policy.ts';
 import { OrganizationDomains } from './20261121000332-organization-domains.ts';
+import { OrganizationRoles } from './20261121000333-organization-roles.ts';
 import { AccountTheme } from './20261121000340-account-theme.ts';
 import { AuditFailures } from './20261121000341-audit-failures.ts';
 import { AuditFailedActions } from './20261121000342-audit-failed-actions.ts';
@@ -76,6 +77,7 @@ export const migrations = [
   { name: '20261121000330-organization-invitations', class: OrganizationInvitations },
   { name: '20261121000331-organization-policy', class: OrganizationPolicy },
   { name: '20261121000332-organization-domains', class: OrganizationDomains },
+  { name: '20261121000333-organization-roles', class: OrganizationRoles },
   { name: '20261121000340-account-theme', class: AccountTheme },
   { name: '20261121000341-audit-failures', class: AuditFailures },
   { name: '20261121000342-audit-failed-actions', class: AuditFailedActions },

@@ -10,6 +10,7 @@ import type { LoadedSettings, Settings } from '../config/settings.ts';
 import { migrations } from '../migrations/list.ts';
 import { HeldInvitations } from './access/held-invitation.ts';
 import { Invitations } from './access/invitations.ts';
+import { OrganizationRoles } from './access/organization-roles.ts';
 import { type Membership, Organizations } from './access/organizations.ts';
 import { BUILT_IN_ROLES } from './access/permission.ts';
 import { type RoleInput, Roles, rankOf } from './access/roles.ts';
@@ -110,6 +111,7 @@ import { adminClaimsRoutes } from './portal/admin/claims.ts';
 import { adminClientsRoutes } from './portal/admin/clients.ts';
 import { adminInvitationsRoutes } from './portal/admin/invitations.ts';
 import { organizationInvitationsRoutes } from './portal/admin/organization-invitations.ts';
+import { organizationRolesRoutes } from './portal/admin/organization-roles.ts';
 import { adminOrganizationsRoutes } from './portal/admin/organizations.ts';
 import { adminOverviewRoutes } from './portal/admin/overview.ts';
 import { adminRolesRoutes } from './portal/admin/roles.ts';
@@ -202,6 +204,7 @@ export interface App {
   readonly roles: Roles;
   readonly invitations: Invitations;
   readonly organizations: Organizations;
+  readonly organizationRoles: OrganizationRoles;
   readonly clients: Clients;
   readonly keys: Keys;
   /** Seconds for `keys.rotate`. */
@@ -353,6 +356,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const roles = new Roles({ database, audit });
   const clients = new Clients({ database, audit });
   const organizations = new Organizations({ database, audit, roles });
+  const organizationRoles = new OrganizationRoles({ database, audit, organizations });
   const signInPolicy = new SignInPolicy({ settings: settings.factors, roles, organizations, clients });
   const trustedDevices = new TrustedDevices({ database, settings: settings.factors });
   const consents = new Consents({ database, audit });
@@ -745,6 +749,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       adminAuditRoutes({ ...securityParts, roles, history }),
       adminInvitationsRoutes({ ...securityParts, roles, invitations, languages: locales.available }),
       adminOrganizationsRoutes({ ...securityParts, roles, organizations, upstreams }),
+      organizationRolesRoutes({ ...securityParts, roles, organizations, organizationRoles }),
       organizationInvitationsRoutes({
         ...{ ...securityParts, roles, organizations, invitations, languages: locales.available },
       }),
@@ -843,6 +848,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       roles,
       invitations,
       organizations,
+      organizationRoles,
       clients,
       keys,
       audit,

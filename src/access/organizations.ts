@@ -42,6 +42,8 @@ export interface Membership extends SignInRules {
   readonly slug: string;
   readonly name: string;
   readonly role: MemberRole;
+  /** Ids of roles of the organization's own. */
+  readonly customRoles: readonly string[];
 }
 
 export interface Member {
@@ -50,6 +52,7 @@ export interface Member {
   readonly email: string | null;
   readonly username: string | null;
   readonly role: MemberRole;
+  readonly customRoles: readonly string[];
 }
 
 /** Who changes something. The machine's owner may do everything. */
@@ -71,9 +74,12 @@ const DOMAINS = `coalesce((select jsonb_agg(d.domain order by d.domain) from org
   '[]'::jsonb)`;
 const COLUMNS = `o.id, o.slug, o.name, o.logo_uri as "logoUri", ${DOMAINS} as domains, o.domain_join as "domainJoin", ${RULES},
   o.second_factor_required as "secondFactorRequired", o.invitations_allowed as "invitationsAllowed"`;
+const CUSTOM_ROLES = `coalesce((select jsonb_agg(r.role_id order by r.role_id) from membership_role r
+  where r.organization_id = m.organization_id and r.account_id = m.account_id), '[]'::jsonb) as "customRoles"`;
+const MEMBER = `a.id as "accountId", a.name, a.email, a.username, m.role, ${CUSTOM_ROLES}`;
 const OF_ACCOUNT = {
   name: 'membership_of_account',
-  text: `select o.id, o.slug, o.name, m.role, ${RULES} from membership m join organization o on o.id = m.organization_id
+  text: `select o.id, o.slug, o.name, m.role, ${CUSTOM_ROLES}, ${RULES} from membership m join organization o on o.id = m.organization_id
     where m.account_id = $1 order by o.slug`,
 };
 /** Organizations that take in an account for the address that it has proven. $1 account */
@@ -165,11 +171,21 @@ export class Organizations {
   async members(id: string, page: { readonly after: string; readonly limit: number }): Promise<readonly Member[]> {
     const after = UUID.test(page.after) ? page.after : null;
     return this.#database.em().execute(
-      `select a.id as "accountId", a.name, a.email, a.username, m.role
+      `select ${MEMBER}
        from membership m join account a on a.id = m.account_id
        where m.organization_id = ? and (?::uuid is null or m.account_id > ?::uuid) order by m.account_id limit ?`,
       [id, after, after, page.limit],
     );
+  }
+
+  async findMember(id: string, accountId: string, em: EntityManager = this.#database.em()): Promise<Member | null> {
+    if (!UUID.test(id) || !UUID.test(accountId)) return null;
+    const [row] = await em.execute<Member[]>(
+      `select ${MEMBER} from membership m join account a on a.id = m.account_id
+       where m.organization_id = ? and m.account_id = ?`,
+      [id, accountId],
+    );
+    return row ?? null;
   }
 
   /** @throws NotFound, Forbidden, InvalidRequest, Conflict `slug-taken` or `domain-taken` */
@@ -349,7 +365,10 @@ export class Organizations {
     const isOver = (found?.sessionTtl ?? null) !== null && isPast(signedInAt, found?.sessionTtl ?? 0);
     const current = isOver ? undefined : found;
     return {
-      organizations: all.map(({ id, slug, name, role }) => ({ id, slug, name, roles: [role] })),
+      organizations: all.map(({ id, slug, name, role, customRoles }) => ({
+        ...{ id, slug, name },
+        roles: [role, ...customRoles],
+      })),
       ...(current ? { org_id: current.id } : {}),
     };
   }

@@ -801,6 +801,7 @@ export interface AdminOrganizationModel {
   readonly name: string;
   readonly action: string;
   readonly invitationsUrl: string;
+  readonly rolesUrl: string;
   /** `delete` asks whether it is meant. */
   readonly stage: 'detail' | 'delete';
   readonly canWrite: boolean;
@@ -812,6 +813,9 @@ export interface AdminOrganizationModel {
     readonly name: string;
     readonly email: string | null;
     readonly memberRole: 'owner' | 'admin' | 'member';
+    /** Ids. */
+    readonly customRoles: readonly string[];
+    readonly rolesUrl: string;
     /** Null for who may not see accounts. */
     readonly url: string | null;
     /** Null for who may not change this one. */
@@ -841,6 +845,44 @@ export interface AdminOrganizationModel {
     readonly sessionMinutes: string;
   };
   readonly errors: FormProblems;
+}
+
+/** Of the page `admin-organization-roles`. */
+export interface AdminOrganizationRolesModel {
+  readonly organization: { readonly name: string; readonly url: string };
+  readonly action: string;
+  readonly roles: readonly {
+    readonly id: string;
+    readonly name: string;
+    /** The lowest role whose holders may give it. */
+    readonly memberRole: 'owner' | 'admin';
+    /** Null for who may not. */
+    readonly deleteUrl: string | null;
+  }[];
+  /** What is to be deleted, when that is asked. */
+  readonly deleting: { readonly name: string; readonly action: string } | null;
+  /** Null for who may make none. */
+  readonly form: { readonly id: string; readonly name: string; readonly givenBy: 'owner' | 'admin' } | null;
+  readonly isChanged: boolean;
+  readonly errors: FormProblems;
+}
+
+/** Of the page `admin-organization-member`. */
+export interface AdminOrganizationMemberModel {
+  readonly organization: { readonly name: string; readonly url: string };
+  readonly name: string;
+  readonly email: string | null;
+  readonly memberRole: 'owner' | 'admin' | 'member';
+  /** Roles of the organization's own. */
+  readonly roles: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly isHeld: boolean;
+    /** Whether this person may give and take it. */
+    readonly isOpen: boolean;
+  }[];
+  /** Null for who may not change this member. */
+  readonly action: string | null;
 }
 
 /** Of the page `admin-organization-invitations`. */

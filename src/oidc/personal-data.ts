@@ -26,10 +26,12 @@ export const EXPORTED: Readonly<Record<string, string>> = {
   role_assignment: 'select role_id, created_at from role_assignment where account_id = $1 order by role_id',
   membership: `select o.id, o.slug, o.name, m.role, m.created_at from membership m join organization o on o.id = m.organization_id
     where m.account_id = $1 order by o.slug`,
+  membership_role: `select organization_id, role_id, created_at from membership_role where account_id = $1
+    order by organization_id, role_id`,
   consent:
     'select client_id, scope, claims, resources, created_at, updated_at from consent where account_id = $1 order by client_id',
   app_use: 'select client_id, first_used_at, last_used_at from app_use where account_id = $1 order by client_id',
-  browser_session: `select name, address, user_agent, methods, acr, created_at, signed_in_at, last_used_at, expires_at, ended_at
+  browser_session: `select name, address, user_agent, methods, way, acr, created_at, signed_in_at, last_used_at, expires_at, ended_at
     from browser_session where account_id = $1 order by created_at`,
   email_change: `select old_email, new_email, requested_at, completed_at, expires_at from email_change where account_id = $1
     order by requested_at`,
@@ -39,7 +41,8 @@ export const EXPORTED: Readonly<Record<string, string>> = {
     where account_id = $1 order by created_at`,
   silenced_notice:
     'select kind, channel, silenced_at from silenced_notice where account_id = $1 order by kind, channel',
-  invitation: `select email, roles, organization_id, created_at, used_at from invitation where account_id = $1 order by created_at`,
+  invitation: `select email, roles, organization_id, organization_role, created_at, used_at from invitation
+    where account_id = $1 order by created_at`,
 };
 
 /** Tables about accounts that hold nothing but secrets: waiting links, codes and keys, and numbers that stand for the person. */

@@ -4,7 +4,9 @@ import type {
   AccountInvitationModel,
   AccountOrganizationsModel,
   AdminOrganizationInvitationsModel,
+  AdminOrganizationMemberModel,
   AdminOrganizationModel,
+  AdminOrganizationRolesModel,
   AdminOrganizationsModel,
 } from '../../src/http/page-model.ts';
 import type { Sample } from './sample.ts';
@@ -25,6 +27,8 @@ const list: AdminOrganizationsModel = {
 const member = (id: string, name: string, memberRole: 'owner' | 'admin' | 'member', isOpen = true) => ({
   ...{ id, name, memberRole, email: `${id}@example.com`, url: isOpen ? `/admin/accounts/${id}` : null },
   action: isOpen ? `/admin/organizations/${ID}/members/${id}` : null,
+  customRoles: memberRole === 'member' ? ['billing', 'reader'] : [],
+  rolesUrl: `/admin/organizations/${ID}/members/${id}`,
 });
 
 const rules = { domainJoin: true, limitWays: true, ways: ['passkey', 'upstream:google'], sessionMinutes: '480' };
@@ -32,6 +36,7 @@ const rules = { domainJoin: true, limitWays: true, ways: ['passkey', 'upstream:g
 const detail: AdminOrganizationModel = {
   ...{ id: ID, slug: 'acme', name: 'Acme Corporation', action: `/admin/organizations/${ID}`, stage: 'detail' },
   invitationsUrl: `/admin/organizations/${ID}/invitations`,
+  rolesUrl: `/admin/organizations/${ID}/roles`,
   ...{ canWrite: true, canSetDomains: true, canAdd: true, canDelete: true, isChanged: false, login: '' },
   auditUrl: '/admin/audit?target=x',
   members: [member('ada', 'Ada Lovelace', 'owner'), member('grace', 'Grace Hopper', 'member')],
@@ -78,6 +83,33 @@ const invitations: AdminOrganizationInvitationsModel = {
   errors: { fields: {} },
 };
 
+const roles: AdminOrganizationRolesModel = {
+  organization: invitations.organization,
+  action: `/admin/organizations/${ID}/roles`,
+  roles: [
+    {
+      id: 'billing',
+      name: 'Billing',
+      memberRole: 'owner',
+      deleteUrl: `/admin/organizations/${ID}/roles/billing/delete`,
+    },
+    { id: 'reader', name: 'Reader', memberRole: 'admin', deleteUrl: `/admin/organizations/${ID}/roles/reader/delete` },
+  ],
+  deleting: null,
+  form: { id: '', name: '', givenBy: 'owner' },
+  isChanged: false,
+  errors: { fields: {} },
+};
+
+const oneMember: AdminOrganizationMemberModel = {
+  ...{ organization: invitations.organization, name: 'Grace Hopper', email: 'grace@example.com', memberRole: 'member' },
+  roles: [
+    { id: 'billing', name: 'Billing', isHeld: true, isOpen: false },
+    { id: 'reader', name: 'Reader', isHeld: false, isOpen: true },
+  ],
+  action: `/admin/organizations/${ID}/members/grace/roles`,
+};
+
 const own: AccountOrganizationsModel = {
   organizations: [
     { id: ID, slug: 'acme', name: 'Acme Corporation', memberRole: 'owner', manageUrl: `/admin/organizations/${ID}` },
@@ -101,6 +133,8 @@ type Model =
   | AdminOrganizationModel
   | AdminOrganizationsModel
   | AdminOrganizationInvitationsModel
+  | AdminOrganizationRolesModel
+  | AdminOrganizationMemberModel
   | AccountOrganizationsModel
   | AccountInvitationModel;
 
@@ -167,6 +201,21 @@ export const adminOrganizationSamples: readonly Sample[] = [
       },
     },
   }),
+  sample('admin-organization-roles', 'admin-organization-roles', { ...roles, isChanged: true }),
+  sample('admin-organization-roles-none', 'admin-organization-roles', { ...roles, roles: [], form: null }),
+  sample('admin-organization-roles-problems', 'admin-organization-roles', {
+    ...{ ...roles, form: { id: 'owner', name: '', givenBy: 'admin' } },
+    errors: {
+      summary: 'form.problem',
+      fields: { role: 'organization_roles.problem.role-id', name: 'organization_roles.problem.role-name' },
+    },
+  }),
+  sample('admin-organization-roles-delete', 'admin-organization-roles', {
+    ...roles,
+    deleting: { name: 'Billing', action: `/admin/organizations/${ID}/roles/billing/delete` },
+  }),
+  sample('admin-organization-member', 'admin-organization-member', oneMember),
+  sample('admin-organization-member-none', 'admin-organization-member', { ...oneMember, roles: [], action: null }),
   personal('account-organizations', 'account-organizations', { ...own, done: 'joined' }),
   personal('account-organizations-none', 'account-organizations', { ...own, organizations: [], done: 'left' }),
   personal('account-organizations-last-owner', 'account-organizations', {

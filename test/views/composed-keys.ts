@@ -171,6 +171,8 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
   ],
   'admin_invitations.state_*': namesOf<InvitationState>({ open: true, used: true, revoked: true, expired: true }),
   'organization_invitations.problem.*': ['invalid-email', 'already-member', 'already-invited', 'organization-rank'],
+  'organization_roles.given_by_*': ['owner', 'admin'],
+  'organization_roles.problem.*': ['role-id', 'role-taken', 'role-name', 'too-many-roles'],
   'organizations.done_*': ['joined', 'left'],
   'admin_organization.problem.*': [
     ...['organization-slug', 'slug-taken', 'organization-name', 'organization-logo', 'organization-domains'],

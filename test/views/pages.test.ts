@@ -88,6 +88,7 @@ const FIXED_FIELDS = new Set([
   'rank',
   'memberRole',
   'memberRoles',
+  'givenBy',
   'way',
   'ways',
   'ownWays',
