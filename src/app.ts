@@ -887,7 +887,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       timers.push(
         everySoOften(SWEEP_EVERY, 'delete what has expired', () => Promise.all(sweepers.map((one) => one.sweep()))),
         everySoOften(BRAND_EVERY, 'look for another name or colour', () => brand.refresh()),
-        everySoOften(UPSTREAMS_EVERY, 'look for changes of upstreams', () => keptUpstreams.refresh()),
+        everySoOften(UPSTREAMS_EVERY, 'look for changes of upstreams', () => keptUpstreams.watch()),
         everySoOften(DAY_EVERY, 'note how many sessions live', () => browserSessions.noteDay()),
         everySoOften(USES_EVERY, 'note which sessions were used', () => browserSessions.flush()),
         everySoOften(USES_EVERY, 'note which apps were used', () => appUses.flush()),

@@ -1083,6 +1083,8 @@ export interface AdminUpstreamModel {
   readonly canWrite: boolean;
   readonly hasSecret: boolean;
   readonly callbackUrl: string;
+  /** Posted to; null for one that cannot be asked. */
+  readonly testUrl: string | null;
   /** Where an app is registered there; null where we cannot know. */
   readonly consoleUrl: string | null;
   /** What an account gets of what it says: the claim, where it is said, and when it counts. */

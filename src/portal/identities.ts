@@ -145,7 +145,7 @@ async function show(
 }
 
 function labelOf(parts: IdentitiesParts, { upstream }: LinkedIdentityView): string {
-  return parts.upstreams.findByIdentities(upstream)?.label ?? upstream;
+  return parts.upstreams.labelOf(upstream);
 }
 
 /** Those that a browser can be sent to, and the bot while it is there. The legacy widget is for signing in only. */

@@ -79,6 +79,7 @@ export class KeptUpstreams {
   };
   #kept: ReadonlyMap<string, KeptUpstream & { readonly revision: string }> = new Map();
   #turn = 0;
+  #isWatching = false;
   #shown = 0;
 
   constructor(
@@ -119,7 +120,20 @@ export class KeptUpstreams {
         return [row.id, { ...made, isOn: row.isOn, place: row.place }];
       }),
     );
-    this.#parts.upstreams.follow(this.list().flatMap(({ isOn, upstream }) => (isOn && upstream ? [upstream] : [])));
+    const made = this.list().filter((one) => one.upstream !== null);
+    const those = (isOn: boolean) => made.flatMap((one) => (one.isOn === isOn && one.upstream ? [one.upstream] : []));
+    this.#parts.upstreams.follow(those(true), those(false));
+  }
+
+  /** The same for a clock, which does not wait: one look at a time, however long the database takes. */
+  async watch(): Promise<void> {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    try {
+      await this.refresh();
+    } finally {
+      this.#isWatching = false;
+    }
   }
 
   /** New ones are off until somebody turns them on, so that they can be registered there and tried first. */

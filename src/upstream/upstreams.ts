@@ -100,6 +100,7 @@ export class Upstreams {
   readonly #declared: readonly Upstream[];
   readonly #doors: readonly Upstream[];
   #byId: ReadonlyMap<string, Upstream>;
+  #off: readonly Upstream[] = [];
 
   constructor(
     parts: UpstreamParts & {
@@ -133,9 +134,16 @@ export class Upstreams {
     return [...this.#declared, ...this.#doors].some((one) => one.id === id);
   }
 
-  /** Those of administrators that are turned on, as they are now. What the settings declare under the same id goes before. */
-  follow(kept: readonly Upstream[]): void {
-    this.#byId = this.#inOrder(kept.filter((one) => !this.isFixed(one.id)));
+  /** Those of administrators as they are now, turned on and off. What the settings declare under the same id goes before. */
+  follow(on: readonly Upstream[], off: readonly Upstream[]): void {
+    this.#byId = this.#inOrder(on.filter((one) => !this.isFixed(one.id)));
+    this.#off = off;
+  }
+
+  /** What people know it by, also while it is turned off. */
+  labelOf(identities: string): string {
+    const known = this.findByIdentities(identities) ?? this.#off.find((one) => one.identities === identities);
+    return known?.label ?? identities;
   }
 
   /** One that leads to identities of this name. */

@@ -91,8 +91,7 @@ describeOnEachBackend(
       assert.equal(made.element('#callback').text, `${latchkey().issuer}/upstream/${id}/callback`);
       assert.ok(!hasButton((await loginPage()).page, id));
       // It can be tried before.
-      const list = await browser.get(HOME);
-      const tested = await browser.submit(list, {}, { form: form(`${id}/test`) });
+      const tested = await browser.submit(made, {}, { form: form(`${id}/test`) });
       assert.equal(tested.element('[data-tested]').getAttribute('data-tested'), 'good', tested.element('main').text);
       await turn(browser, id, 'on');
       const person = newPerson();
@@ -118,12 +117,16 @@ describeOnEachBackend(
       await turn(browser, id, 'on');
       assert.equal((await late.browser.get(callback)).error, 'upstream-gone');
       assert.equal((await latchkey().app.identities.list(owner.id)).length, 1, 'what is linked stays');
+      await turn(browser, id, 'off');
+      const mine = latchkey().browser();
+      const identities = await answerPrompts(mine, await mine.get('/account/identities'), { account: owner });
+      assert.match(identities.element('main').text, new RegExp(new URL(partner.issuer).host));
 
       const { entries } = await latchkey().app.history.list({ targetId: id }, 50);
       assert.deepEqual(entries.map((one) => `${one.action} ${one.result} ${one.reason ?? ''}`.trim()).toReversed(), [
         ...['upstream.create success oidc', 'upstream.test success', 'upstream.enable success'],
         ...['upstream.disable success', 'session.start failure upstream-off', 'upstream.enable success'],
-        'session.start failure unknown-state',
+        ...['session.start failure unknown-state', 'upstream.disable success'],
       ]);
       assert.equal(entries.at(-1)?.actorId, account.id);
       assert.ok(!JSON.stringify(entries).includes(SECRET));
@@ -168,6 +171,19 @@ describeOnEachBackend(
       assert.ok(!rows[0]?.row.includes(SECRET));
       assert.equal(Buffer.from(rows[0]?.sealed ?? []).includes(SECRET), false);
       assert.ok(!latchkey().logLines.some((line) => line.includes(SECRET)));
+      // Whoever writes to the database cannot have it sent elsewhere.
+      await sql.query(
+        {
+          name: '',
+          text: `update upstream set revision = gen_random_uuid(),
+            declaration = jsonb_set(declaration, '{endpoints,issuer}', to_jsonb($2::text)) where id = $1`,
+        },
+        [id, other.issuer],
+      );
+      const { keptUpstreams } = latchkey().app;
+      await keptUpstreams.refresh();
+      const { declaration, hasSecret } = keptUpstreams.find(id) ?? {};
+      assert.deepEqual([declaration?.endpoints, hasSecret], [{ issuer: other.issuer }, false]);
     });
 
     it('of an OpenID provider that moves elsewhere leaves its secret behind, and says so', async () => {

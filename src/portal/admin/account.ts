@@ -213,7 +213,7 @@ async function readCredentials(
       lastUsedAt: lastUsedAt?.toISOString() ?? null,
     })),
     identities: identities.map((one) => ({
-      label: parts.upstreams.findByIdentities(one.upstream)?.label ?? one.upstream,
+      label: parts.upstreams.labelOf(one.upstream),
       name: one.email ?? one.username,
       linkedAt: one.linkedAt.toISOString(),
       lastUsedAt: one.lastUsedAt?.toISOString() ?? null,

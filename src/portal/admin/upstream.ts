@@ -226,6 +226,8 @@ async function showKept(
     ...shownOf(parts, declaration, upstream),
     ...{ stage: shown.stage ?? 'detail', source: 'database', isOn, hasSecret, isComplete: upstream !== null },
     isOverridden: parts.upstreams.isFixed(id),
+    // A test by its id would ask the one of the settings.
+    testUrl: upstream === null || parts.upstreams.isFixed(id) ? null : `${pathOf(id)}/test`,
     canWrite: who.authority.permissions.has('upstreams:write'),
     auditUrl: auditUrl(who, { target: id }),
     reliance: shown.reliance ?? (await parts.keptUpstreams.reliance(id)),
@@ -239,7 +241,8 @@ async function showKept(
 function showDeclared(ctx: RouterContext, parts: AdminUpstreamParts, who: Administrator, upstream: Upstream): void {
   showAdminPage(ctx, parts, who, 'admin-upstream', {
     ...shownOf(parts, upstream.settings, upstream),
-    ...{ source: 'yaml', isOn: true, isComplete: true, auditUrl: auditUrl(who, { target: upstream.id }) },
+    ...{ source: 'yaml', isOn: true, isComplete: true, testUrl: `${pathOf(upstream.id)}/test` },
+    auditUrl: auditUrl(who, { target: upstream.id }),
     form: stored(upstream.settings),
   } satisfies AdminUpstreamModel);
 }
@@ -274,6 +277,7 @@ function emptyModel(): AdminUpstreamModel {
     ...{ isOn: false, isOverridden: false, isComplete: false, canWrite: false, hasSecret: false },
     ...{
       callbackUrl: '',
+      testUrl: null,
       consoleUrl: null,
       claims: [],
       auditUrl: null,
