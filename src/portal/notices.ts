@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { lockCredentials } from '../credential/credential-version.ts';
 import { asker } from '../http/asker.ts';
 import { formBody, parseForm } from '../http/form.ts';
-import type { NoticeChoice } from '../notification/notices.ts';
+import type { NoticeChoice, NoticeKind } from '../notification/notices.ts';
 import { portalDoors } from './fresh-proof.ts';
 import { causeOf, type PortalSession } from './portal-session.ts';
 import { PROFILE, type ProfileParts, showProfile, toProfile } from './profile-page.ts';
@@ -39,7 +39,7 @@ async function save(ctx: RouterContext, parts: ProfileParts, session: PortalSess
   const form = parseForm(ctx, FORM);
   const { account } = session;
   const signIn = { mail: form.sign_in_mail === 'on', telegram: form.sign_in_telegram === 'on' };
-  const chosen: Partial<NoticeChoice> = {
+  const chosen: Partial<NoticeChoice> & Pick<NoticeChoice, 'change'> = {
     ...(parts.tellsOfNewDevices ? { 'sign-in': signIn } : {}),
     change: { mail: form.change_mail === 'on', telegram: form.change_telegram === 'on' },
   };
@@ -59,6 +59,15 @@ async function save(ctx: RouterContext, parts: ProfileParts, session: PortalSess
     toProfile(ctx, outcome === 'changed' ? 'profile' : undefined);
     return;
   }
-  const errors = { summary: 'profile.problem.notices', fields: {} };
+  // At the first box of each kind that has none ticked.
+  const fields = {
+    ...(chosen['sign-in'] && !isAny(chosen['sign-in']) ? { sign_in_mail: 'profile.problem.notices' } : {}),
+    ...(isAny(chosen.change) ? {} : { change_mail: 'profile.problem.notices' }),
+  };
+  const errors = { summary: 'form.problem', fields };
   await showProfile(ctx, parts, session, { stage: 'notices', errors }, 422, chosen);
+}
+
+function isAny({ mail, telegram }: NoticeChoice[NoticeKind]): boolean {
+  return mail || telegram;
 }

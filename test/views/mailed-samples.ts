@@ -269,7 +269,7 @@ export const mailedSamples: readonly Sample[] = [
     isSignedIn: true,
     model: {
       ...{ ...profile, stage: 'notices' },
-      errors: { summary: 'profile.problem.notices', fields: {} },
+      errors: { summary: 'form.problem', fields: { change_mail: 'profile.problem.notices' } },
     } satisfies ProfileModel,
   },
   {
