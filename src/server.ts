@@ -50,11 +50,16 @@ export async function startServer(app: Served, log: Log, options: ListenOptions)
     headersTimeout: 15_000,
     keepAliveTimeout: KEEP_ALIVE_MS,
   });
-  const answering = new WeakSet<Duplex>();
+  /** Requests under way on each connection; an entry for each connection and not for each request, which would be far more work. */
+  const answering = new WeakMap<Duplex, { count: number }>();
   const refused = new WeakSet<Duplex>();
   server.on('request', (req: IncomingMessage, res: ServerResponse) => {
-    answering.add(req.socket);
-    res.once('close', () => answering.delete(req.socket));
+    const underWay = answering.get(req.socket) ?? { count: 0 };
+    if (!answering.has(req.socket)) answering.set(req.socket, underWay);
+    underWay.count += 1;
+    res.once('close', () => {
+      underWay.count -= 1;
+    });
     // A kept-alive connection would otherwise bring the next request to a door that is closing.
     if (isStopping) res.setHeader('Connection', 'close');
     if (isStopping && req.url === '/readyz') return answerProbe(res, false);
@@ -65,7 +70,7 @@ export async function startServer(app: Served, log: Log, options: ListenOptions)
     if (refused.has(socket) && error.code !== 'ECONNRESET') return;
     refused.add(socket);
     // In the middle of an answer another one would be read as part of it.
-    if (error.code === 'ECONNRESET' || !socket.writable || answering.has(socket)) socket.destroy();
+    if (error.code === 'ECONNRESET' || !socket.writable || (answering.get(socket)?.count ?? 0) > 0) socket.destroy();
     else refuseUnread(socket, error.code, log);
   });
 

@@ -1,7 +1,9 @@
 // Where the engine has no setting for what we need, its own classes are told: addresses from the issuer alone, secrets compared by their hash,
 // `acr` in levels, and the life of a pushed request. Each says why; all of them are covered by tests that run the real engine.
+import type { IncomingMessage } from 'node:http';
 import { type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { isClientSecret } from '../client/clients.ts';
+import { RequestNote } from '../http/request-note.ts';
 import { requestedAcr, statedAcr } from './acr.ts';
 import type { ClientGuesses } from './client-guesses.ts';
 import { readDeviceForm } from './device-flow.ts';
@@ -84,18 +86,22 @@ function secretHashes(stored: string | undefined): readonly string[] {
   return (stored ?? '').split(' ');
 }
 
-const bodies = new WeakMap<Context, Record<string, unknown>>();
+const bodies = new RequestNote<Record<string, unknown>>();
 
 /** The engine assigns the parsed body in one place for all routes; two of them are given in other words. */
 function adjustBodies(context: Context): void {
   Object.defineProperty(context, 'body', {
     get(this: Context) {
-      return bodies.get(this);
+      return bodies.get(requestOf(this));
     },
     set(this: Context, body: Record<string, unknown>) {
-      bodies.set(this, translate(this, body));
+      bodies.set(requestOf(this), translate(this, body));
     },
   });
+}
+
+function requestOf(context: Context): IncomingMessage {
+  return (context as unknown as { ctx: KoaContextWithOIDC }).ctx.req;
 }
 
 function translate(context: Context, body: Record<string, unknown>): Record<string, unknown> {

@@ -11,6 +11,7 @@
 import { type Adapter, type AdapterPayload, errors, Provider } from 'oidc-provider';
 import { hashToken, keyedHash } from '../crypto/random.ts';
 import { type Seal, SealError } from '../crypto/seal.ts';
+import { RequestNote } from '../http/request-note.ts';
 import type { Log } from '../log.ts';
 import { type Artifact, type Artifacts, artifactPurpose, GRANT_BOUND, type StoredArtifact } from './artifact.ts';
 import { type EngineGrant, type EngineSession, grantOf, sessionOf } from './grant-view.ts';
@@ -66,7 +67,7 @@ export class GrantStorage {
   readonly #userCodeSecrets: readonly [Buffer, ...Buffer[]];
   readonly #refreshGrace: number;
   readonly #log: Log;
-  readonly #views = new WeakMap<object, RequestView>();
+  readonly #views = new RequestNote<RequestView>();
   readonly #revocations = new Map<string, Revocation>();
 
   /** @param parts.refreshGrace seconds (0 to 60) in which a repeated refresh fails without ending its family */
@@ -371,10 +372,10 @@ export class GrantStorage {
   #view(): RequestView | undefined {
     const ctx = Provider.ctx;
     if (!ctx) return undefined;
-    const known = this.#views.get(ctx);
+    const known = this.#views.get(ctx.req);
     if (known) return known;
     const view: RequestView = { grants: new Map(), sessions: new Map() };
-    this.#views.set(ctx, view);
+    this.#views.set(ctx.req, view);
     return view;
   }
 }
