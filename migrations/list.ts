@@ -36,6 +36,7 @@ import { OrganizationInvitations } from './20261121000330-organization-invitatio
 import { OrganizationPolicy } from './20261121000331-organization-policy.ts';
 import { OrganizationDomains } from './20261121000332-organization-domains.ts';
 import { OrganizationRoles } from './20261121000333-organization-roles.ts';
+import { OrganizationLogo } from './20261121000334-organization-logo.ts';
 import { AccountTheme } from './20261121000340-account-theme.ts';
 import { AuditFailures } from './20261121000341-audit-failures.ts';
 import { AuditFailedActions } from './20261121000342-audit-failed-actions.ts';
@@ -78,6 +79,7 @@ export const migrations = [
   { name: '20261121000331-organization-policy', class: OrganizationPolicy },
   { name: '20261121000332-organization-domains', class: OrganizationDomains },
   { name: '20261121000333-organization-roles', class: OrganizationRoles },
+  { name: '20261121000334-organization-logo', class: OrganizationLogo },
   { name: '20261121000340-account-theme', class: AccountTheme },
   { name: '20261121000341-audit-failures', class: AuditFailures },
   { name: '20261121000342-audit-failed-actions', class: AuditFailedActions },

@@ -111,6 +111,7 @@ import { adminClaimsRoutes } from './portal/admin/claims.ts';
 import { adminClientsRoutes } from './portal/admin/clients.ts';
 import { adminInvitationsRoutes } from './portal/admin/invitations.ts';
 import { organizationInvitationsRoutes } from './portal/admin/organization-invitations.ts';
+import { organizationLogoRoutes } from './portal/admin/organization-logo.ts';
 import { organizationRolesRoutes } from './portal/admin/organization-roles.ts';
 import { adminOrganizationsRoutes } from './portal/admin/organizations.ts';
 import { adminOverviewRoutes } from './portal/admin/overview.ts';
@@ -749,6 +750,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
       adminAuditRoutes({ ...securityParts, roles, history }),
       adminInvitationsRoutes({ ...securityParts, roles, invitations, languages: locales.available }),
       adminOrganizationsRoutes({ ...securityParts, roles, organizations, upstreams }),
+      organizationLogoRoutes({ ...securityParts, roles, organizations }),
       organizationRolesRoutes({ ...securityParts, roles, organizations, organizationRoles }),
       organizationInvitationsRoutes({
         ...{ ...securityParts, roles, organizations, invitations, languages: locales.available },

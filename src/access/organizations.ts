@@ -2,6 +2,7 @@
 // is asked in the transaction of the change (requirements O2 to O5). It does not know how anybody signs in.
 import { randomUUID } from 'node:crypto';
 import type { Audit, Cause } from '../audit/audit.ts';
+import { randomToken } from '../crypto/random.ts';
 import { Conflict, Forbidden, InvalidRequest, NotFound } from '../errors.ts';
 import { type Database, type EntityManager, isUniqueViolation } from '../storage/database.ts';
 import type { Roles } from './roles.ts';
@@ -26,7 +27,8 @@ export interface Organization extends SignInRules {
   /** Apps see it. It never changes. */
   readonly slug: string;
   readonly name: string;
-  readonly logoUri: string | null;
+  /** Path of the logo; null for none. */
+  readonly logoUrl: string | null;
   /** Each belongs to no other organization. */
   readonly domains: readonly string[];
   /** Whether an account with a proven address of one of them becomes a member at its first sign-in (requirements R12). */
@@ -41,6 +43,7 @@ export interface Membership extends SignInRules {
   readonly id: string;
   readonly slug: string;
   readonly name: string;
+  readonly logoUrl: string | null;
   readonly role: MemberRole;
   /** Ids of roles of the organization's own. */
   readonly customRoles: readonly string[];
@@ -59,7 +62,7 @@ export interface Member {
 export type Principal = { readonly kind: 'cli' } | { readonly kind: 'account'; readonly id: string };
 type Chosen = 'invitationsAllowed' | 'domainJoin' | 'ways' | 'sessionTtl';
 /** What is left out stays as it is. */
-export type OrganizationInput = Omit<Organization, 'id' | Chosen> & Partial<Pick<Organization, Chosen>>;
+export type OrganizationInput = Omit<Organization, 'id' | 'logoUrl' | Chosen> & Partial<Pick<Organization, Chosen>>;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const SLUG = /^[a-z][a-z0-9-]{0,31}$/;
@@ -70,16 +73,19 @@ const WAY = /^(?:password|passkey|mail|phone|upstream:[a-z][a-z0-9-]{0,31})$/;
 /** Seconds: less would be gone before an app has its tokens, more than any deployment's own. */
 const SESSION = { least: 300, most: 31_536_000 };
 const RULES = 'o.sign_in_ways as ways, o.session_ttl as "sessionTtl"';
+const LOGO = `(select '/organization-logos/' || l.id from organization_logo l where l.organization_id = o.id) as "logoUrl"`;
+const FIND_LOGO = { name: 'organization_logo_find', text: 'select type, content from organization_logo where id = $1' };
+const LOGO_ID = /^[\w-]{20,100}$/;
 const DOMAINS = `coalesce((select jsonb_agg(d.domain order by d.domain) from organization_domain d where d.organization_id = o.id),
   '[]'::jsonb)`;
-const COLUMNS = `o.id, o.slug, o.name, o.logo_uri as "logoUri", ${DOMAINS} as domains, o.domain_join as "domainJoin", ${RULES},
+const COLUMNS = `o.id, o.slug, o.name, ${LOGO}, ${DOMAINS} as domains, o.domain_join as "domainJoin", ${RULES},
   o.second_factor_required as "secondFactorRequired", o.invitations_allowed as "invitationsAllowed"`;
 const CUSTOM_ROLES = `coalesce((select jsonb_agg(r.role_id order by r.role_id) from membership_role r
   where r.organization_id = m.organization_id and r.account_id = m.account_id), '[]'::jsonb) as "customRoles"`;
 const MEMBER = `a.id as "accountId", a.name, a.email, a.username, m.role, ${CUSTOM_ROLES}`;
 const OF_ACCOUNT = {
   name: 'membership_of_account',
-  text: `select o.id, o.slug, o.name, m.role, ${CUSTOM_ROLES}, ${RULES} from membership m join organization o on o.id = m.organization_id
+  text: `select o.id, o.slug, o.name, ${LOGO}, m.role, ${CUSTOM_ROLES}, ${RULES} from membership m join organization o on o.id = m.organization_id
     where m.account_id = $1 order by o.slug`,
 };
 /** Organizations that take in an account for the address that it has proven. $1 account */
@@ -196,11 +202,11 @@ export class Organizations {
       return await this.#database.transaction(async (em) => {
         await this.#requireGlobal(em, by);
         await em.execute(
-          `insert into organization (id, slug, name, logo_uri, domains, second_factor_required, invitations_allowed, sign_in_ways,
+          `insert into organization (id, slug, name, domains, second_factor_required, invitations_allowed, sign_in_ways,
              session_ttl, domain_join, created_at, updated_at)
-           values (?, ?, ?, ?, ?::jsonb, ?, ?, ?::jsonb, ?, ?, now(), now())`,
+           values (?, ?, ?, ?::jsonb, ?, ?, ?::jsonb, ?, ?, now(), now())`,
           [
-            ...[id, input.slug, input.name, input.logoUri, JSON.stringify(input.domains), input.secondFactorRequired],
+            ...[id, input.slug, input.name, JSON.stringify(input.domains), input.secondFactorRequired],
             ...[input.invitationsAllowed ?? true, jsonOrNull(input.ways ?? null), input.sessionTtl ?? null],
             input.domainJoin ?? false,
           ],
@@ -229,10 +235,10 @@ export class Organizations {
       const { ways = now.ways, sessionTtl = now.sessionTtl } = input;
       check({ ...input, ways, sessionTtl, slug: now.slug, domains });
       await em.execute(
-        `update organization set name = ?, logo_uri = ?, domains = ?::jsonb, second_factor_required = ?, invitations_allowed = ?,
+        `update organization set name = ?, domains = ?::jsonb, second_factor_required = ?, invitations_allowed = ?,
            sign_in_ways = ?::jsonb, session_ttl = ?, domain_join = ?, updated_at = now() where id = ?`,
         [
-          ...[input.name, input.logoUri, JSON.stringify(domains), input.secondFactorRequired, allowed],
+          ...[input.name, JSON.stringify(domains), input.secondFactorRequired, allowed],
           ...[jsonOrNull(ways), sessionTtl, input.domainJoin ?? now.domainJoin, id],
         ],
       );
@@ -243,6 +249,35 @@ export class Organizations {
       refuseTakenDomain(error);
       throw error;
     });
+  }
+
+  /** @param logo null for none @throws NotFound, Forbidden */
+  async saveLogo(
+    id: string,
+    logo: { readonly type: string; readonly content: Buffer } | null,
+    by: Principal,
+    cause: Cause,
+  ): Promise<void> {
+    await this.#change(id, by, async (em, rank) => {
+      if (rank < rankOf('owner')) throw tooHigh();
+      await em.execute('delete from organization_logo where organization_id = ?', [id]);
+      if (logo !== null) {
+        await em.execute(
+          'insert into organization_logo (organization_id, id, type, content, created_at) values (?, ?, ?, ?, now())',
+          [id, randomToken(), logo.type, logo.content],
+        );
+      }
+      const reason = logo === null ? 'no-logo' : 'logo';
+      await this.#audit.record({ ...cause, action: 'organization.update', target: targetOf(id), reason }, em);
+    });
+  }
+
+  /** @param logoId the last part of its path */
+  async findLogo(logoId: string): Promise<{ readonly type: string; readonly content: Buffer } | null> {
+    if (!LOGO_ID.test(logoId)) return null;
+    const { rows } = await this.#database.sql.query<{ type: string; content: Uint8Array }>(FIND_LOGO, [logoId]);
+    const [row] = rows;
+    return row ? { type: row.type, content: Buffer.from(row.content) } : null;
   }
 
   /** With all memberships; open invitations into it end. @throws NotFound, Forbidden */
@@ -513,8 +548,6 @@ function check(input: OrganizationInput): void {
   };
   if (!SLUG.test(input.slug)) refuse('slug', 'A slug has up to 32 of a-z, 0-9 and -, beginning with a letter.');
   if (input.name.trim() === '' || input.name.length > 200) refuse('name', 'An organization has a name.');
-  const isLogo = input.logoUri === null || URL.parse(input.logoUri)?.protocol === 'https:';
-  if (!isLogo) refuse('logo', 'The address of the logo begins with https.');
   if (!input.domains.every((one) => DOMAIN.test(one))) refuse('domains', 'These are not all names of domains.');
   const { ways = null, sessionTtl = null } = input;
   const areWays = ways === null || (ways.length > 0 && ways.length <= 100 && ways.every((one) => WAY.test(one)));

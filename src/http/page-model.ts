@@ -155,6 +155,8 @@ export interface ConsentModel {
   readonly client: ClientModel & { readonly verified: boolean; readonly firstParty: boolean };
   /** `switchUrl` is posted to. */
   readonly account: AccountModel & { readonly switchUrl: string };
+  /** The one of this sign-in, for an app that is told. */
+  readonly organization?: { readonly name: string; readonly logoUrl: string | null };
   readonly scopes: readonly ScopeModel[];
   readonly offlineAccess: boolean;
   readonly isAgain: boolean;
@@ -390,6 +392,7 @@ export interface AccountOrganizationsModel {
     readonly id: string;
     readonly slug: string;
     readonly name: string;
+    readonly logoUrl: string | null;
     readonly memberRole: 'owner' | 'admin' | 'member';
     /** Where it is managed; null for who does not. */
     readonly manageUrl: string | null;
@@ -802,6 +805,8 @@ export interface AdminOrganizationModel {
   readonly action: string;
   readonly invitationsUrl: string;
   readonly rolesUrl: string;
+  /** Path of the logo; null for none. */
+  readonly logoUrl: string | null;
   /** `delete` asks whether it is meant. */
   readonly stage: 'detail' | 'delete';
   readonly canWrite: boolean;
@@ -833,7 +838,6 @@ export interface AdminOrganizationModel {
   readonly auditUrl: string | null;
   readonly form: {
     readonly name: string;
-    readonly logoUri: string;
     /** One in a line. */
     readonly domains: string;
     readonly secondFactor: boolean;
@@ -916,7 +920,12 @@ export interface SelectOrganizationModel {
   readonly client: ClientModel | null;
   readonly action: string;
   /** Several, in the order of their short names. */
-  readonly organizations: readonly { readonly id: string; readonly slug: string; readonly name: string }[];
+  readonly organizations: readonly {
+    readonly id: string;
+    readonly slug: string;
+    readonly name: string;
+    readonly logoUrl: string | null;
+  }[];
   readonly account: AccountModel;
   readonly switchAction: string;
 }

@@ -27,6 +27,7 @@ export async function showConsent(ctx: Context, parts: InteractionParts, interac
     return known !== null && (missed ?? []).includes(scope);
   };
   const scopes = askedScopes({ params: details.params, ownScopes: SCOPES, resources: parts.resources }, isNew);
+  const organization = await findOrganization(parts, interaction, account.id);
   const engineClient = await parts.engine.provider.Client.find(interaction.clientId);
   const model: ConsentModel = {
     client: {
@@ -39,6 +40,7 @@ export async function showConsent(ctx: Context, parts: InteractionParts, interac
       firstParty: engineClient?.['latchkey_first_party'] === true,
     },
     account: { ...accountView(account), switchUrl: `/interaction/${uid}/switch` },
+    ...(organization ? { organization: { name: organization.name, logoUrl: organization.logoUrl } } : {}),
     scopes,
     offlineAccess: scopes.some((scope) => scope.name === 'offline_access'),
     isAgain: known !== null,
@@ -88,6 +90,18 @@ export async function submitConsent(ctx: Context, parts: InteractionParts, inter
     cause,
   );
   await finishConsent(ctx, parts.engine, grantId);
+}
+
+/** What the app is told of, as the engine will find it again: named, chosen or the only one. */
+async function findOrganization(parts: InteractionParts, { details }: Interaction, accountId: string) {
+  const { params, lastSubmission } = details;
+  if (!String(params['scope']).split(' ').includes('organizations')) return undefined;
+  const all = await parts.organizations.listOf(accountId);
+  const chosen = lastSubmission?.['organization'] as { readonly id?: string } | undefined;
+  const wanted = params['organization'] ?? chosen?.id;
+  return wanted === undefined
+    ? all.find(() => all.length === 1)
+    : all.find(({ id, slug }) => id === wanted || slug === wanted);
 }
 
 function requireAccount({ account }: Interaction): NonNullable<Interaction['account']> {

@@ -21,7 +21,7 @@ export async function showSelectOrganization(
   const model: SelectOrganizationModel = {
     client,
     action: `/interaction/${uid}/organization`,
-    organizations: all.map(({ id, slug, name }) => ({ id, slug, name })),
+    organizations: all.map(({ id, slug, name, logoUrl }) => ({ id, slug, name, logoUrl })),
     account: accountView(account),
     switchAction: `/interaction/${uid}/switch`,
   };

@@ -96,8 +96,8 @@ async function showList(
 ): Promise<void> {
   const all = await parts.organizations.listOf(session.account.id);
   const model: AccountOrganizationsModel = {
-    organizations: all.map(({ id, slug, name, role }) => ({
-      ...{ id, slug, name, memberRole: role },
+    organizations: all.map(({ id, slug, name, logoUrl, role }) => ({
+      ...{ id, slug, name, logoUrl, memberRole: role },
       manageUrl: role === 'member' ? null : `/admin/organizations/${id}`,
     })),
     leaving: shown.leaving ?? null,

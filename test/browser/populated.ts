@@ -173,11 +173,7 @@ async function addAccess({ app }: Latchkey, people: readonly AccountRow[]) {
   const [first, ...others] = people;
   assert.ok(first);
   const make = (slug: string, name: string) =>
-    app.organizations.create(
-      { slug, name, logoUri: null, domains: [`${slug}.example.com`], secondFactorRequired: false },
-      BY,
-      CLI,
-    );
+    app.organizations.create({ slug, name, domains: [`${slug}.example.com`], secondFactorRequired: false }, BY, CLI);
   const { id: organizationId } = await make('analytical-engines', `Analytical Engines ${LONG}`);
   for (const { id, status } of people) {
     if (status === 'active') await app.organizations.add(organizationId, id, 'member', BY, CLI);
@@ -277,7 +273,7 @@ async function beginEverything(
 
 /** An invitation to another address of the owner, whose link was opened. @returns an organization that the owner belongs to */
 async function holdInvitation({ app }: Latchkey, owner: AccountRow, browser: Browser): Promise<string> {
-  const input = { slug: 'difference-engines', name: 'Difference Engines', logoUri: null, domains: [] };
+  const input = { slug: 'difference-engines', name: 'Difference Engines', domains: [] };
   const { id: organizationId } = await app.organizations.create({ ...input, secondFactorRequired: false }, BY, CLI);
   const email = newAddress();
   await app.invitations.create({ email, roles: [], organizationId, locale: 'en' }, BY, CLI);

@@ -96,7 +96,6 @@ describeOnEachBackend(
           slug: `of-${account.id.slice(0, 8)}`,
           name: 'Observatory',
           domains: [],
-          logoUri: null,
           secondFactorRequired: false,
         };
         const organization = await organizations.create(input, { kind: 'cli' }, CLI);

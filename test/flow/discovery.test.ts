@@ -364,7 +364,7 @@ describeOnEachBackend('discovery', (latchkey) => {
           [account.id],
         );
       const { organizations } = latchkey().app;
-      const observatory = { slug: 'observatory', name: 'Observatory', logoUri: null, domains: [] };
+      const observatory = { slug: 'observatory', name: 'Observatory', domains: [] };
       const cause = { actor: { kind: 'cli' } } as const;
       const made = await organizations.create({ ...observatory, secondFactorRequired: false }, { kind: 'cli' }, cause);
       await organizations.add(made.id, account.id, 'member', { kind: 'cli' }, cause);

@@ -13,7 +13,7 @@ let count = 0;
 async function make(latchkey: Latchkey, change: Partial<Organization> = {}) {
   const slug = `domain-${(count += 1)}`;
   const domain = `${slug}.example`;
-  const base = { slug, name: slug, logoUri: null, domains: [domain], secondFactorRequired: false, domainJoin: true };
+  const base = { slug, name: slug, domains: [domain], secondFactorRequired: false, domainJoin: true };
   const organization = await latchkey.app.organizations.create({ ...base, ...change, slug }, BY, CLI);
   return { organization, domain };
 }
@@ -61,7 +61,7 @@ describeOnEachBackend('domains of organizations', (latchkey) => {
     const early = await latchkey().createAccount({ email: `early@${closed.domain}` });
     await signIn(latchkey(), early);
     const { name, domains } = closed.organization;
-    const input = { name, domains, logoUri: null, secondFactorRequired: false, domainJoin: true };
+    const input = { name, domains, secondFactorRequired: false, domainJoin: true };
     await latchkey().app.organizations.update(closed.organization.id, input, BY, CLI);
     await signIn(latchkey(), early);
     assert.equal(await roleOf(latchkey(), closed.organization, early), null, 'it was closed at the first sign-in');
@@ -86,12 +86,7 @@ describeOnEachBackend('domains of organizations', (latchkey) => {
     await assert.rejects(make(latchkey(), { domains: [one.domain] }), taken);
     const wanted = 'contested.example';
     const update = ({ organization }: { organization: Organization }) =>
-      organizations.update(
-        organization.id,
-        { name: 'x', logoUri: null, secondFactorRequired: false, domains: [wanted] },
-        BY,
-        CLI,
-      );
+      organizations.update(organization.id, { name: 'x', secondFactorRequired: false, domains: [wanted] }, BY, CLI);
     const two = await make(latchkey());
     const results = await Promise.allSettled([update(one), update(two)]);
     assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);

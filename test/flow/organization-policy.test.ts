@@ -22,7 +22,7 @@ let count = 0;
 
 async function make(latchkey: Latchkey, rules: Partial<SignInRules> = {}): Promise<Organization> {
   const slug = `asking-${(count += 1)}`;
-  const base = { slug, name: `The ${slug}`, logoUri: null, domains: [], secondFactorRequired: false };
+  const base = { slug, name: `The ${slug}`, domains: [], secondFactorRequired: false };
   return latchkey.app.organizations.create({ ...base, ...FREE, ...rules }, BY, CLI);
 }
 
@@ -140,7 +140,7 @@ describeOnEachBackend(
       const first = await begin(latchkey(), client, browser);
       await first.finish(await answerPrompts(browser, await password(browser, first.page, account), {}));
       const { name, domains } = organization;
-      const input = { name, domains, logoUri: null, secondFactorRequired: false, ways: ['passkey'] };
+      const input = { name, domains, secondFactorRequired: false, ways: ['passkey'] };
       await latchkey().app.organizations.update(organization.id, input, BY, CLI);
       const silent = await begin(latchkey(), client, browser, { prompt: 'none' });
       assert.equal(silent.page.params['error'], 'login_required', silent.page.describe());
@@ -206,7 +206,7 @@ describeOnEachBackend('the life that an organization gives a sign-in', (latchkey
       (await organizations.claimsFor(account.id, organization.id, signedInAt))['org_id'];
     assert.equal(await told(now - 1000), organization.id);
     const { name, domains } = organization;
-    const input = { name, domains, logoUri: null, secondFactorRequired: false, sessionTtl: 600 };
+    const input = { name, domains, secondFactorRequired: false, sessionTtl: 600 };
     await organizations.update(organization.id, input, BY, CLI);
     assert.equal(await told(now - 1000), undefined);
     assert.equal(await told(now - 500), organization.id);
@@ -215,7 +215,7 @@ describeOnEachBackend('the life that an organization gives a sign-in', (latchkey
   it('is no number that nobody could sign in with, nor are ways that there are not', async () => {
     const organization = await make(latchkey());
     const { name, domains } = organization;
-    const input = { name, domains, logoUri: null, secondFactorRequired: false };
+    const input = { name, domains, secondFactorRequired: false };
     const update = (rules: Partial<SignInRules>) =>
       latchkey().app.organizations.update(organization.id, { ...input, ...rules }, BY, CLI);
     for (const sessionTtl of [0, 299, 300.5, 31_536_001]) {

@@ -13,7 +13,7 @@ let count = 0;
 
 function make(latchkey: Latchkey): Promise<Organization> {
   const slug = `claims-${(count += 1)}`;
-  const input = { slug, name: `The ${slug}`, logoUri: null, domains: [], secondFactorRequired: false };
+  const input = { slug, name: `The ${slug}`, domains: [], secondFactorRequired: false };
   return latchkey.app.organizations.create(input, BY, CLI);
 }
 

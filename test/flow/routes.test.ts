@@ -22,7 +22,7 @@ const OPEN = [
     '/invitation',
     '/language',
   ],
-  ...['/link', '/not-me', '/pictures', '/reset', '/setup', '/telegram', '/upstream'],
+  ...['/link', '/not-me', '/organization-logos', '/pictures', '/reset', '/setup', '/telegram', '/upstream'],
 ];
 /** Of the account portal: what only leads on, and where the engine and a mailed link come back. */
 const OPEN_IN_PORTAL = ['GET /account', 'GET /account/callback', 'POST /account/profile/email/link'];
@@ -154,6 +154,8 @@ const ORGANIZATION: Readonly<Record<string, Permission>> = {
   'POST /admin/organizations/:id/invitations': 'organizations:write',
   'POST /admin/organizations/:id/invitations/:invitation/resend': 'organizations:write',
   'POST /admin/organizations/:id/invitations/:invitation/revoke': 'organizations:write',
+  'POST /admin/organizations/:id/logo': 'organizations:write',
+  'POST /admin/organizations/:id/logo/delete': 'organizations:write',
   'GET /admin/organizations/:id/roles': 'organizations:read',
   'POST /admin/organizations/:id/roles': 'organizations:write',
   'GET /admin/organizations/:id/roles/:role/delete': 'organizations:read',
@@ -168,7 +170,11 @@ const ORGANIZATION: Readonly<Record<string, Permission>> = {
 /** Whether a role may be given depends on the role: see test/access. Nobody is asked for less than to read. */
 const ROLE_DECIDES = ['GET /admin/accounts/:id/give-role', 'GET /admin/accounts/:id/take-role'];
 /** Forms with a file. */
-const UPLOADS = ['POST /admin/settings/brand/logo', 'POST /account/profile/picture'];
+const UPLOADS = [
+  'POST /admin/settings/brand/logo',
+  'POST /account/profile/picture',
+  'POST /admin/organizations/:id/logo',
+];
 /** What leaves nothing behind to go on with. */
 const LAST = ['POST /account/sessions/end-all', 'POST /account/delete', 'POST /account/activity/not-me'];
 
@@ -213,7 +219,7 @@ describeOnEachBackend(
     function organization({ app }: Latchkey) {
       organizationCount += 1;
       const slug = `walked-${organizationCount}`;
-      const input = { slug, name: slug, logoUri: null, domains: [], secondFactorRequired: false };
+      const input = { slug, name: slug, domains: [], secondFactorRequired: false };
       return app.organizations.create(input, { kind: 'cli' }, CLI);
     }
 

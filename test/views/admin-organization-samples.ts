@@ -37,6 +37,7 @@ const detail: AdminOrganizationModel = {
   ...{ id: ID, slug: 'acme', name: 'Acme Corporation', action: `/admin/organizations/${ID}`, stage: 'detail' },
   invitationsUrl: `/admin/organizations/${ID}/invitations`,
   rolesUrl: `/admin/organizations/${ID}/roles`,
+  logoUrl: null,
   ...{ canWrite: true, canSetDomains: true, canAdd: true, canDelete: true, isChanged: false, login: '' },
   auditUrl: '/admin/audit?target=x',
   members: [member('ada', 'Ada Lovelace', 'owner'), member('grace', 'Grace Hopper', 'member')],
@@ -49,7 +50,6 @@ const detail: AdminOrganizationModel = {
   ],
   form: {
     name: 'Acme Corporation',
-    logoUri: '',
     domains: 'acme.example\nacme.test',
     secondFactor: true,
     invitations: true,
@@ -112,8 +112,15 @@ const oneMember: AdminOrganizationMemberModel = {
 
 const own: AccountOrganizationsModel = {
   organizations: [
-    { id: ID, slug: 'acme', name: 'Acme Corporation', memberRole: 'owner', manageUrl: `/admin/organizations/${ID}` },
-    { id: ID, slug: 'observatory', name: 'Observatory', memberRole: 'member', manageUrl: null },
+    {
+      id: ID,
+      slug: 'acme',
+      name: 'Acme Corporation',
+      logoUrl: null,
+      memberRole: 'owner',
+      manageUrl: `/admin/organizations/${ID}`,
+    },
+    { id: ID, slug: 'observatory', name: 'Observatory', logoUrl: null, memberRole: 'member', manageUrl: null },
   ],
   leaving: null,
   done: null,
@@ -161,6 +168,10 @@ export const adminOrganizationSamples: readonly Sample[] = [
     },
   }),
   sample('admin-organization', 'admin-organization', { ...detail, isChanged: true }),
+  sample('admin-organization-logo', 'admin-organization', {
+    ...{ ...detail, logoUrl: '/organization-logos/sample' },
+    errors: { summary: 'form.problem', fields: { logo: 'admin_brand.problem.logo_kind' } },
+  }),
   sample('admin-organization-delegated', 'admin-organization', {
     ...{ ...detail, canWrite: false, canSetDomains: false, canAdd: false, canDelete: false },
     members: [member('ada', 'Ada Lovelace', 'owner', false), ...detail.members.slice(1)],

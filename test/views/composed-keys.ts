@@ -175,7 +175,7 @@ export const composedKeys: Readonly<Record<string, readonly string[]>> = {
   'organization_roles.problem.*': ['role-id', 'role-taken', 'role-name', 'too-many-roles'],
   'organizations.done_*': ['joined', 'left'],
   'admin_organization.problem.*': [
-    ...['organization-slug', 'slug-taken', 'organization-name', 'organization-logo', 'organization-domains'],
+    ...['organization-slug', 'slug-taken', 'organization-name', 'organization-domains'],
     ...[
       'unknown-account',
       'already-member',

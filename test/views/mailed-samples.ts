@@ -50,8 +50,8 @@ const selectOrganization: SelectOrganizationModel = {
   client,
   action: '/interaction/uid/organization',
   organizations: [
-    { id: '11111111-1111-4111-8111-111111111111', slug: 'acme', name: 'Acme Corporation' },
-    { id: '22222222-2222-4222-8222-222222222222', slug: 'observatory', name: 'Observatory' },
+    { id: '11111111-1111-4111-8111-111111111111', slug: 'acme', name: 'Acme Corporation', logoUrl: null },
+    { id: '22222222-2222-4222-8222-222222222222', slug: 'observatory', name: 'Observatory', logoUrl: null },
   ],
   account: { name: 'Ada Lovelace', email: 'ada@example.com' },
   switchAction: '/interaction/uid/switch',

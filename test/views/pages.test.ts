@@ -178,7 +178,7 @@ describe('every page', () => {
       }
       for (const file of root.querySelectorAll('link, img')) {
         const url = file.getAttribute('href') ?? file.getAttribute('src') ?? '';
-        assert.match(url, /^(?:\/assets\/|\/pictures\/|data:image\/svg\+xml,)/, name);
+        assert.match(url, /^(?:\/assets\/|\/pictures\/|\/organization-logos\/|data:image\/svg\+xml,)/, name);
       }
     }
   });

@@ -333,6 +333,7 @@ export const samples: readonly Sample[] = [
     model: {
       ...consent,
       client: { ...consent.client, verified: true },
+      organization: { name: 'Acme Corporation', logoUrl: null },
       isAgain: true,
       scopes: [
         { name: 'email', group: 'see', isNew: false },

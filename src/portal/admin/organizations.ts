@@ -10,6 +10,7 @@ import {
   OWN_WAYS,
   rankOf,
 } from '../../access/organizations.ts';
+import type { LogoProblem } from '../../brand/logo.ts';
 import { AppError, NotFound } from '../../errors.ts';
 import { formBody, parseForm } from '../../http/form.ts';
 import type { Pages } from '../../http/page.ts';
@@ -34,7 +35,6 @@ const EMPTY_FORM = z.strictObject({});
 const CREATE_FORM = z.strictObject({ slug: z.string().max(200), name: z.string().max(1000) });
 const UPDATE_FORM = z.strictObject({
   name: z.string().max(1000),
-  logo_uri: z.string().max(2000),
   domains: z.string().max(10_000).optional(),
   second_factor: z.literal('on').optional(),
   invitations: z.literal('on').optional(),
@@ -47,12 +47,12 @@ const UPDATE_FORM = z.strictObject({
 const ROLE = z.enum(MEMBER_ROLES);
 const ADD_FORM = z.strictObject({ login: z.string().max(1000), role: ROLE });
 const ROLE_FORM = z.strictObject({ role: ROLE });
+const LOGO_PROBLEMS: readonly LogoProblem[] = ['kind', 'large', 'side', 'broken'];
 /** Refusals that the page itself says, by their codes: the field, or nothing for the whole page. */
 const PROBLEMS: Readonly<Record<string, string | null>> = {
   'organization-slug': 'slug',
   'slug-taken': 'slug',
   'organization-name': 'name',
-  'organization-logo': 'logo_uri',
   'organization-domains': 'domains',
   'domain-taken': 'domains',
   'organization-ways': 'limit_ways',
@@ -177,7 +177,7 @@ async function showList(
 async function create(ctx: RouterContext, parts: AdminOrganizationsParts, who: Administrator): Promise<void> {
   const form = parseForm(ctx, CREATE_FORM);
   const input: OrganizationInput = {
-    ...{ slug: form.slug.trim(), name: form.name.trim(), logoUri: null, domains: [], secondFactorRequired: false },
+    ...{ slug: form.slug.trim(), name: form.name.trim(), domains: [], secondFactorRequired: false },
   };
   try {
     const { id } = await parts.organizations.create(input, by(who), causeBy(ctx, who));
@@ -196,7 +196,7 @@ async function update(
   const form = parseForm(ctx, UPDATE_FORM);
   const { domains = organization.domains.join('\n') } = form;
   const typed = {
-    ...{ name: form.name, logoUri: form.logo_uri, domains, secondFactor: form.second_factor === 'on' },
+    ...{ name: form.name, domains, secondFactor: form.second_factor === 'on' },
     invitations: form.invitations === 'on',
     domainJoin: form.domain_join === 'on',
     ...{
@@ -208,7 +208,6 @@ async function update(
   const minutes = typed.sessionMinutes.trim();
   const input = {
     name: form.name.trim(),
-    logoUri: form.logo_uri.trim() === '' ? null : form.logo_uri.trim(),
     domains: wordsOf(domains.toLowerCase()),
     secondFactorRequired: typed.secondFactor,
     invitationsAllowed: typed.invitations,
@@ -250,7 +249,7 @@ async function showOne(
   organization: Organization,
   shown: Shown = {},
 ): Promise<void> {
-  const { id, slug, name, logoUri, domains, secondFactorRequired, invitationsAllowed, ways, sessionTtl } = organization;
+  const { id, slug, name, logoUrl, domains, secondFactorRequired, invitationsAllowed, ways, sessionTtl } = organization;
   const { permissions, accountId } = who.authority;
   const isGlobal = permissions.has('organizations:write');
   const role = await parts.organizations.roleIn(id, accountId);
@@ -265,6 +264,7 @@ async function showOne(
     action: pathOf(organization),
     invitationsUrl: `${pathOf(organization)}/invitations`,
     rolesUrl: `${pathOf(organization)}/roles`,
+    logoUrl,
     stage: shown.stage ?? 'detail',
     canWrite: rank >= rankOf('owner'),
     canSetDomains: isGlobal,
@@ -289,7 +289,6 @@ async function showOne(
     auditUrl: auditUrl(who, { target: id }),
     form: shown.form ?? {
       name,
-      logoUri: logoUri ?? '',
       domains: domains.join('\n'),
       secondFactor: secondFactorRequired,
       invitations: invitationsAllowed,
@@ -298,9 +297,16 @@ async function showOne(
       ways: ways ?? [],
       sessionMinutes: sessionTtl === null ? '' : String(sessionTtl / 60),
     },
-    errors: shown.errors ?? NO_PROBLEMS,
+    errors: shown.errors ?? logoProblem(ctx),
   };
   showAdminPage(ctx, parts, withOwnPages(who), 'admin-organization', model);
+}
+
+/** What was wrong with an upload: its form leads back here. */
+function logoProblem(ctx: RouterContext): FormProblems {
+  const problem = LOGO_PROBLEMS.find((one) => one === ctx.query['logo']);
+  if (problem === undefined) return NO_PROBLEMS;
+  return { summary: 'form.problem', fields: { logo: `admin_brand.problem.logo_${problem}` } };
 }
 
 /** @throws what is no matter of the form */

@@ -89,7 +89,7 @@ describeOnEachBackend(
 
     it('leads into an organization, which the mail names, as long as there is one', async () => {
       const { organizations, invitations } = latchkey().app;
-      const input = { slug: 'invited', name: 'The Invited', logoUri: null, domains: [], secondFactorRequired: false };
+      const input = { slug: 'invited', name: 'The Invited', domains: [], secondFactorRequired: false };
       const { id: organizationId } = await organizations.create(input, BY_CLI, CLI);
       const email = newAddress();
       const wanted = { email, roles: [], locale: 'en', organizationId };

@@ -17,7 +17,7 @@ let count = 0;
 
 function make(latchkey: Latchkey): Promise<Organization> {
   const slug = `inviting-${(count += 1)}`;
-  const input = { slug, name: `The ${slug}`, logoUri: null, domains: [], secondFactorRequired: false };
+  const input = { slug, name: `The ${slug}`, domains: [], secondFactorRequired: false };
   return latchkey.app.organizations.create(input, BY, CLI);
 }
 
@@ -306,7 +306,7 @@ describeOnEachBackend(
       );
       const outside = await post(asAdmin.browser, asAdmin.page, `${base}/${deployment.id}/revoke`);
       assert.equal(outside.status, 404, outside.describe());
-      const input = { name: organization.name, logoUri: null, domains: [], secondFactorRequired: false };
+      const input = { name: organization.name, domains: [], secondFactorRequired: false };
       const off = { ...input, invitationsAllowed: false };
       await latchkey().app.organizations.update(organization.id, off, { kind: 'account', id: owner.id }, CLI);
       assert.equal((await latchkey().app.organizations.get(organization.id)).invitationsAllowed, true, 'not theirs');
