@@ -45,6 +45,35 @@ describe('apps, activity and own data in Chromium', { skip: missing }, () => {
     assert.ok((wide?.width ?? Number.POSITIVE_INFINITY) <= (seen?.width ?? 0), `nothing stands out of ${page.url()}`);
   }
 
+  it('looks as it was chosen, whatever the system says, also before the next sign-in and without scripts', async () => {
+    const email = newAddress();
+    await latchkey.createAccount({ email });
+    await within({ colorScheme: 'light', javaScriptEnabled: false }, async (page) => {
+      const ground = () => page.locator('body').evaluate((one) => getComputedStyle(one).backgroundColor);
+      await page.goto(`${latchkey.issuer}/account/profile`);
+      await signIn(page, email);
+      await page.waitForSelector('[data-page=account-profile]');
+      const light = await ground();
+      await page.selectOption('#theme', 'dark');
+      await page.click('#submit');
+      await page.waitForURL((url) => url.searchParams.has('changed'));
+      const dark = await ground();
+      assert.notEqual(dark, light);
+      await page.emulateMedia({ colorScheme: 'dark' });
+      assert.equal(await ground(), dark);
+      await page.selectOption('#theme', 'light');
+      await page.click('#submit');
+      await page.waitForSelector('html.scheme-light');
+      assert.equal(await ground(), light, 'also where the system is dark');
+      await page.goto(`${latchkey.issuer}/session/end`);
+      await page.click('[name=decision][value=allow]');
+      await page.waitForSelector('[data-page=logged-out]');
+      await page.goto(`${latchkey.issuer}/account/profile`);
+      await page.waitForSelector('[data-page=login]');
+      assert.equal(await ground(), light);
+    });
+  });
+
   for (const [colorScheme, javaScriptEnabled, width, locale] of [
     ['light', true, 1280, 'en'],
     ['dark', false, 320, 'ru'],

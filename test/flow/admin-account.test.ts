@@ -216,7 +216,10 @@ describeOnEachBackend('one account in the admin portal', (latchkey) => {
   });
 
   it('loses one session, and keeps the others', async () => {
-    const client = await latchkey().createClient();
+    const client = await latchkey().createClient({
+      backchannel_logout_uri: 'https://app.example.com/logout',
+      backchannel_logout_session_required: true,
+    });
     const target = await latchkey().createAccount();
     const [stolen, kept] = [latchkey().browser(), latchkey().browser()];
     const params = { scope: 'openid offline_access', prompt: 'consent' };
@@ -247,6 +250,12 @@ describeOnEachBackend('one account in the admin portal', (latchkey) => {
     assert.ok((await refresh(latchkey(), client, body['refresh_token'])).status >= 400);
     assert.equal((await stolen.get('/account/profile')).id, 'login');
     assert.equal((await kept.get('/account/profile')).id, 'account-profile');
+    const told = await latchkey()
+      .app.database.em()
+      .execute<object[]>('select 1 as one from logout_delivery where client_id = ? and sid is not null', [
+        client.clientId,
+      ]);
+    assert.equal(told.length, 1, 'the app is told which of its sessions ended');
     const event = await auditOf(latchkey(), target.id, 'session.revoke');
     assert.deepEqual([event?.actorId, event?.note, event?.reason], [account.id, REASON, 'administrator']);
     // Sent again, it is as done as before.
