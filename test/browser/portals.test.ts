@@ -30,7 +30,7 @@ const BARRIERS: Readonly<Record<Locale, readonly string[]>> = {
   ar: ['light 1280', 'dark 320'],
 };
 /** Cases for each language, so that each takes seconds and not minutes. */
-const PORTIONS = 6;
+const PORTIONS = 8;
 
 type Sentences = Readonly<Record<string, string>>;
 const sentences = Object.fromEntries(

@@ -10,8 +10,25 @@ import { samples } from '../views/samples.ts';
 const FOLDER = join(import.meta.dirname, '..', '..', 'docs', 'images');
 const EVERY_PAGE = join(import.meta.dirname, '..', '.artifacts', 'pages');
 const SCHEMES = ['light', 'dark'] as const;
-/** Samples that stand for their portal, by the name of their picture. */
-const SHOWN = { 'admin-overview': 'admin', 'account-security': 'account' } as const;
+interface Shown {
+  readonly sample: string;
+  readonly picture: string;
+  readonly viewport: { readonly width: number; readonly height: number };
+  readonly schemes: readonly ('light' | 'dark')[];
+  readonly locale?: string;
+}
+
+const WIDE = { width: 1100, height: 900 };
+const NARROW = { width: 320, height: 640 };
+/** Samples that stand for what is told of them. */
+const SHOWN: readonly Shown[] = [
+  { sample: 'admin-overview', picture: 'admin', viewport: WIDE, schemes: SCHEMES },
+  { sample: 'account-security', picture: 'account', viewport: WIDE, schemes: SCHEMES },
+  { sample: 'admin-client', picture: 'app', viewport: WIDE, schemes: ['light'] },
+  { sample: 'admin-audit', picture: 'audit', viewport: WIDE, schemes: ['light'] },
+  { sample: 'account-sessions-several', picture: 'narrow', viewport: NARROW, schemes: ['dark'] },
+  { sample: 'account-sessions-several', picture: 'arabic', viewport: NARROW, schemes: ['light'], locale: 'ar' },
+];
 
 const launched = await launchChromium();
 if (launched.browser === null) {
@@ -53,13 +70,15 @@ if (launched.browser === null) {
         }
         await context.close();
       }
-      const context = await launched.browser.newContext({ viewport: { width: 1100, height: 900 }, colorScheme });
-      const page = await context.newPage();
-      for (const [name, picture] of Object.entries(SHOWN)) {
-        await page.goto(`${preview.origin}/${name}`);
+    }
+    for (const { sample, picture, viewport, schemes, locale = 'en' } of SHOWN) {
+      for (const colorScheme of schemes) {
+        const context = await launched.browser.newContext({ viewport, colorScheme });
+        const page = await context.newPage();
+        await page.goto(`${preview.origin}/${sample}?locale=${locale}`);
         await page.screenshot({ path: join(FOLDER, `${picture}-${colorScheme}.png`) });
+        await context.close();
       }
-      await context.close();
     }
     await preview.close();
   } finally {
