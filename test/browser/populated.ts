@@ -11,7 +11,7 @@ import { type Authenticator, pressPasskey } from '../support/passkeys.ts';
 import { ScriptedUpstream, UPSTREAM_CLIENT } from '../support/scripted-upstream.ts';
 import { type Backend, type Latchkey, startLatchkey } from '../support/server.ts';
 import { settingsFile } from '../support/settings-file.ts';
-import { BOT_TOKEN, startTelegramApi } from '../support/telegram-api.ts';
+import { BOT_TOKEN, startTelegramApi, type TelegramApi } from '../support/telegram-api.ts';
 import { newTelegramPerson } from '../support/telegram-stage.ts';
 
 const CLI = { actor: { kind: 'cli' } } as const;
@@ -78,14 +78,14 @@ export async function startPopulated(backend: Backend): Promise<Populated> {
       },
     });
     ending.push(() => latchkey.stop());
-    return { ...(await populate(latchkey)), stop };
+    return { ...(await populate(latchkey, telegram)), stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function populate(latchkey: Latchkey): Promise<Omit<Populated, 'stop'>> {
+async function populate(latchkey: Latchkey, api: TelegramApi): Promise<Omit<Populated, 'stop'>> {
   const { app } = latchkey;
   const people = await addPeople(latchkey);
   const clientIds = await addClients(latchkey);
@@ -93,7 +93,7 @@ async function populate(latchkey: Latchkey): Promise<Omit<Populated, 'stop'>> {
   const owner = await latchkey.createAccount({ email: 'ada.lovelace@example.com', name: 'Ada Lovelace' });
   await app.database.transaction((em) => app.roles.assign(em, owner.id, 'super-admin', CLI));
   await app.organizations.add(organizationId, owner.id, 'owner', BY, CLI);
-  const authenticator = await enrol(latchkey, owner);
+  const authenticator = await enrol(latchkey, api, owner);
   const apps = clientIds.slice(0, 3);
   for (const userAgent of [PHONE, ROBOT]) {
     const elsewhere = latchkey.browser({ headers: { 'user-agent': userAgent } });
@@ -127,6 +127,8 @@ async function populate(latchkey: Latchkey): Promise<Omit<Populated, 'stop'>> {
       '/admin/accounts/:id': target.id,
       '/admin/clients/:id': apps[0],
       '/admin/organizations/:id': organizationId,
+      '/admin/organizations/:id/members/:account': owner.id,
+      '/admin/organizations/:id/roles/:role': 'buyer',
       '/admin/roles/:id': roleId,
       '/admin/upstreams/:id/delete': 'partner',
       '/admin/upstreams/:id': ['partner', 'company'],
@@ -179,6 +181,8 @@ async function addAccess({ app }: Latchkey, people: readonly AccountRow[]) {
     if (status === 'active') await app.organizations.add(organizationId, id, 'member', BY, CLI);
   }
   await app.organizations.setRole(organizationId, others.at(-1)?.id ?? '', 'admin', BY, CLI);
+  const buyer = { id: 'buyer', name: LONG.slice(0, 100), givenBy: 'admin' } as const;
+  await app.organizationRoles.create(organizationId, buyer, BY, CLI);
   for (let count = 1; count <= MANY; count += 1)
     await make(`org-${count}`, count % 2 ? `المنظمة ${count}` : `Org ${count}`);
   const invite = (email: string) =>
@@ -199,7 +203,7 @@ async function addAccess({ app }: Latchkey, people: readonly AccountRow[]) {
 }
 
 /** Every kind of factor, every kind of linked identity and a proven phone. */
-async function enrol(latchkey: Latchkey, owner: AccountRow): Promise<Authenticator> {
+async function enrol(latchkey: Latchkey, api: TelegramApi, owner: AccountRow): Promise<Authenticator> {
   const { app } = latchkey;
   await addTotp(latchkey, owner);
   const authenticator = await addPasskey(latchkey, owner);
@@ -218,6 +222,9 @@ async function enrol(latchkey: Latchkey, owner: AccountRow): Promise<Authenticat
       [owner.id],
     );
   });
+  // Somebody who has talked to the bot can be written to.
+  api.write(user, '/start');
+  await api.nextMessage(user, 0);
   const outcome = await app.factors.enrolTelegram(owner.id, telegram.subject, (em) =>
     app.identities.findId(em, owner.id, telegram),
   );

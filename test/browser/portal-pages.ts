@@ -96,8 +96,8 @@ export async function findPortalPages(stage: Populated): Promise<PortalPages> {
 function pathsOf(route: string, { ids }: Populated): readonly string[] {
   let before = '';
   let paths: readonly string[] = [''];
-  // A line about the whole route is about its first parameter.
-  let own = ids[route];
+  // A line about the whole route is about its first parameter, unless the route ends with one.
+  let own = /:[^/]+$/.test(route) ? undefined : ids[route];
   for (const part of route.split('/').slice(1)) {
     before += `/${part}`;
     const values = part.startsWith(':') ? [own ?? ids[before] ?? []].flat() : [part];

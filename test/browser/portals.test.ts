@@ -23,11 +23,11 @@ const LOOKS = [
   { colorScheme: 'light', width: 320 },
   { colorScheme: 'dark', width: 320 },
 ] as const;
-/** In which of the looks axe is asked, with scripts: half of them in each language, and all of them in the end. */
-const BARRIERS: Readonly<Record<Locale, readonly string[]>> = {
-  en: ['light 1280', 'dark 320'],
-  ru: ['dark 1280', 'light 320'],
-  ar: ['light 1280', 'dark 320'],
+/** In which of the looks axe is asked, with scripts. Russian differs from English by the length of its words only: one of them for each page. */
+const BARRIERS: Readonly<Record<Locale, readonly (readonly string[])[]>> = {
+  en: [['light 1280', 'dark 320']],
+  ru: [['dark 1280'], ['light 320']],
+  ar: [['light 1280', 'dark 320']],
 };
 /** Cases for each language, so that each takes seconds and not minutes. */
 const PORTIONS = 8;
@@ -93,7 +93,11 @@ describe('the pages of the portals in Chromium', { skip: missing ?? false }, () 
             // All of them, so that one run tells everything.
             const problems: string[] = [];
             for (const one of part) {
-              await look(page, one, locale, hasScripts).catch((error: unknown) => problems.push(String(error)));
+              // Axe is a script itself.
+              const asked = BARRIERS[locale][found.pages.indexOf(one) % BARRIERS[locale].length] ?? [];
+              await look(page, one, locale, hasScripts ? asked : []).catch((error: unknown) =>
+                problems.push(String(error)),
+              );
               problems.push(...complaints.splice(0).map((text) => `${one.path}: ${text}`));
             }
             assert.equal(problems.join('\n\n'), '');
@@ -105,7 +109,7 @@ describe('the pages of the portals in Chromium', { skip: missing ?? false }, () 
     }
   }
 
-  async function look(page: Page, { path, name }: PortalPage, locale: Locale, hasScripts: boolean): Promise<void> {
+  async function look(page: Page, { path, name }: PortalPage, locale: Locale, axeIn: readonly string[]): Promise<void> {
     const answer = await page.goto(`${stage.latchkey.issuer}${path}`, { waitUntil: 'load' });
     assert.equal(answer?.status(), 200, path);
     assert.equal(new URL(page.url()).pathname, path.split('?')[0], 'led nowhere else');
@@ -124,9 +128,8 @@ describe('the pages of the portals in Chromium', { skip: missing ?? false }, () 
       }));
       assert.equal(overflow, 0, `${path} is no wider than ${width} px in ${locale}`);
       grounds.set(colorScheme, ground);
-      const isAsked = hasScripts && BARRIERS[locale].includes(`${colorScheme} ${width}`);
-      // Axe is a script itself.
-      if (isAsked) await assertNoBarrier(page, `${path} in ${locale}, ${colorScheme}, ${width} px:`);
+      if (axeIn.includes(`${colorScheme} ${width}`))
+        await assertNoBarrier(page, `${path} in ${locale}, ${colorScheme}, ${width} px:`);
     }
     assert.notEqual(grounds.get('light'), grounds.get('dark'), `${path} is dark where dark is asked for`);
   }

@@ -1,5 +1,6 @@
 // `npm run screenshots`: the pictures of the README and the documentation, and one of every page in every state, light and dark, wide and narrow,
-// in test/.artifacts/pages, all taken in a real browser. The sign-in page is the real one, the others show sample data.
+// in test/.artifacts/pages, all taken in a real browser. The sign-in page is the real one, the others show sample data. `-- --docs` takes the first
+// ones only.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { launchChromium } from '../support/chromium.ts';
@@ -10,6 +11,8 @@ import { samples } from '../views/samples.ts';
 const FOLDER = join(import.meta.dirname, '..', '..', 'docs', 'images');
 const EVERY_PAGE = join(import.meta.dirname, '..', '.artifacts', 'pages');
 const SCHEMES = ['light', 'dark'] as const;
+const shown = process.argv.includes('--docs') ? [] : samples;
+
 interface Shown {
   readonly sample: string;
   readonly picture: string;
@@ -64,7 +67,7 @@ if (launched.browser === null) {
       for (const width of [1280, 320]) {
         const context = await launched.browser.newContext({ viewport: { width, height: 800 }, colorScheme });
         const page = await context.newPage();
-        for (const { name } of samples) {
+        for (const { name } of shown) {
           await page.goto(`${preview.origin}/${name}`);
           await page.screenshot({ path: join(EVERY_PAGE, `${name}-${colorScheme}-${width}.png`), fullPage: true });
         }
