@@ -117,8 +117,13 @@ describeOnEachBackend(
       assert.ok(codeInTime && codeTooLate && link);
 
       await latchkey().app.auditChain.extend();
+      const elsewhere = { id: 'elsewhere', kind: 'google', clientId: 'c', clientSecret: 'of google' };
+      const cause = { actor: { kind: 'cli' } } as const;
+      assert.equal((await latchkey().app.keptUpstreams.create(elsewhere, cause)).kind, 'saved');
+      const hasItsSecret = () => latchkey().app.keptUpstreams.find('elsewhere')?.hasSecret;
 
       await latchkey().restart(ROTATING);
+      assert.equal(hasItsSecret(), true);
       await assertAtHome(latchkey(), used);
       await assertSecondFactor(latchkey(), careful, secret);
       assert.equal(await chooserOf(latchkey(), chooser), 'select-account');
@@ -140,6 +145,7 @@ describeOnEachBackend(
       assert.equal(await reseal(latchkey()), 0);
 
       await latchkey().restart(ROTATED);
+      assert.equal(hasItsSecret(), true);
       await assertAtHome(latchkey(), used);
       await assertAtHome(latchkey(), unused);
       await latchkey().app.auditChain.extend();
