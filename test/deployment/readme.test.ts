@@ -161,7 +161,7 @@ describe('the ten lines for production', { skip: missing ?? false }, () => {
       .map((line) => line.replace(/^(?=node )/, 'exec '))
       .join('\n');
     assert.ok(script.includes(database.url) && script.includes(redis.url));
-    assert.match(script, /^exec node --max-semi-space-size=8 src\/main\.ts serve$/m);
+    assert.match(script, /^exec node --max-semi-space-size=16 src\/main\.ts serve$/m);
     const folder = temporaryFolder();
     for (const name of ['src', 'package.json']) symlinkSync(join(ROOT, name), join(folder, name));
 
