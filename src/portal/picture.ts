@@ -20,8 +20,7 @@ export function pictureRoutes(parts: ProfileParts): Router {
   const { seen } = portalDoors(parts, PROFILE);
   router.post(PICTURE, uploadBody(MOST_PICTURE_BYTES), async (ctx) => {
     parts.csrf.check(ctx, csrfField(ctx));
-    const { picture } = parseForm(ctx, UPLOAD_FORM);
-    await seen((_, session) => upload(ctx, parts, session, picture))(ctx);
+    await seen((_, session) => upload(ctx, parts, session, parseForm(ctx, UPLOAD_FORM).picture))(ctx);
   });
   router.post(`${PICTURE}/remove`, formBody(), async (ctx) => {
     parts.csrf.check(ctx, csrfField(ctx));

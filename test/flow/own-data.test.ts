@@ -246,7 +246,7 @@ describeOnEachBackend(
       const page = await open(browser, '/account/delete', owner);
       const refused = await browser.submit(page);
       assert.equal(refused.status, 409, refused.describe());
-      assert.match(refused.text, /last super-admin/);
+      assert.match(refused.text, /last super administrator/);
       assert.equal(await statusOf(latchkey(), owner), 'active');
     });
   },
