@@ -190,6 +190,38 @@ describeOnEachBackend('organizations in the admin portal', (latchkey) => {
     assert.ok(refused.html.querySelector('#problems'), refused.describe());
   });
 
+  it('keep their last owner whichever two ways out meet, and say so to who deletes the own account', async () => {
+    const { organizations, sessionsAndGrants, deletions } = latchkey().app;
+    type Owner = Awaited<ReturnType<typeof put>>;
+    const ways = [
+      (mine: Organization, { id }: Owner) => organizations.remove(mine.id, id, BY, CLI),
+      (mine: Organization, { id }: Owner) => organizations.setRole(mine.id, id, 'admin', BY, CLI),
+      (mine: Organization, { id }: Owner) => organizations.leave(mine.id, id, CLI),
+      (_: Organization, owner: Owner) => sessionsAndGrants.disable(owner, CLI),
+      (_: Organization, owner: Owner) => sessionsAndGrants.delete(owner, CLI),
+      (_: Organization, owner: Owner) => deletions.request(owner, CLI, async () => {}),
+    ];
+    for (const [index, one] of ways.entries()) {
+      for (const other of ways.slice(index)) {
+        const mine = await make(latchkey());
+        const [first, second] = [await put(latchkey(), mine, 'owner'), await put(latchkey(), mine, 'owner')];
+        const results = await Promise.allSettled([one(mine, first), other(mine, second)]);
+        const refused = results.filter((result) => result.status === 'rejected');
+        assert.equal(refused.length, 1, `${one.toString()} and ${other.toString()}`);
+        assert.equal((refused[0]?.reason as { code?: unknown }).code, 'last-organization-owner');
+        const left = [first, second].map(({ id }) => organizations.roleIn(mine.id, id));
+        assert.equal((await Promise.all(left)).filter((role) => role === 'owner').length, 1);
+      }
+    }
+    const mine = await make(latchkey());
+    const { browser, page } = await open(latchkey(), '/account/delete', {
+      account: await put(latchkey(), mine, 'owner'),
+    });
+    const told = await browser.submit(page);
+    assert.equal(told.status, 409, told.describe());
+    assert.match(told.text, /last owner of an organization/);
+  });
+
   it('demand a second factor of everybody who belongs to them', async () => {
     const mine = await make(latchkey());
     const member = await put(latchkey(), mine, 'member');
