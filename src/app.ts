@@ -138,14 +138,13 @@ import { OneTime, sealedOneTimeValues } from './storage/one-time.ts';
 import { openRedis, type RedisConnection } from './storage/redis.ts';
 import { SealedStores, type SealedTable } from './storage/sealed-stores.ts';
 import { Approvals, sealedApprovals } from './telegram/approvals.ts';
-import { createBotApi } from './telegram/bot-api.ts';
 import { Chats } from './telegram/chats.ts';
 import { CodeDelivery } from './telegram/code-delivery.ts';
 import { GATEWAY_ROOT, Gateway } from './telegram/gateway.ts';
-import { NoticeWorker } from './telegram/notice-worker.ts';
+import type { NoticeWorker } from './telegram/notice-worker.ts';
 import { Pace } from './telegram/pace.ts';
 import { type InitDataKey, readMiniAppKey } from './telegram/signed-data.ts';
-import { Telegram } from './telegram/telegram.ts';
+import type { Telegram } from './telegram/telegram.ts';
 import { unlinkTelegram } from './telegram/unlinking.ts';
 import { UsedData } from './telegram/used-data.ts';
 import { webhookRoutes } from './telegram/webhook.ts';
@@ -508,15 +507,21 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     ...{ database, oneTime, accounts, passwords, roles, clients, audit, pages, csrf, naming },
     issuer: settings.issuer,
   };
-  const bot = secrets.telegramBotToken === undefined ? null : openBot(secrets.telegramBotToken);
+  const bot = secrets.telegramBotToken === undefined ? null : await openBot(secrets.telegramBotToken);
 
-  function openBot(token: string): {
+  async function openBot(token: string): Promise<{
     readonly telegram: Telegram;
     readonly approvals: Approvals;
     readonly chats: Chats;
     readonly noticeWorker: NoticeWorker;
     readonly secret: string;
-  } {
+  }> {
+    // Whoever has no bot does without the ten megabytes of its framework.
+    const [{ createBotApi }, { NoticeWorker }, { Telegram }] = await Promise.all([
+      import('./telegram/bot-api.ts'),
+      import('./telegram/notice-worker.ts'),
+      import('./telegram/telegram.ts'),
+    ]);
     const { sql } = database;
     const { mode = 'polling', apiRoot } = settings.telegram ?? {};
     const approvals = new Approvals({ sql, seal });

@@ -16,6 +16,7 @@ const NOT_SEALED: Readonly<Record<string, string>> = {
   'passkey.public_key': 'public',
   'phone_code.code_hash': 'a slow hash, keyed with the master secret; lives for minutes',
   'account_picture.content': 'shown to everybody who knows its address',
+  'organization_logo.content': 'shown to everybody who knows its address',
   'telegram_approval.person': 'sealed, and gone within minutes',
 };
 

@@ -1,6 +1,6 @@
 // Passwords that are refused whatever their length: the common ones that a package ships, and what anybody would try first for this person:
 // the own names and the product's (requirements P4).
-import { dictionary } from '@zxcvbn-ts/language-common';
+import { dictionaries } from './dictionaries.ts';
 
 /** Shorter parts of names stand in too many honest passwords. */
 const LEAST_PART = 4;
@@ -15,7 +15,7 @@ export interface PasswordOwner {
 
 /** Whether it is a common password, or one of them over and over, in whatever case. @param password in NFC */
 export function isOnBlockList(password: string): boolean {
-  common ??= new Set(dictionary['passwords-common'] as readonly string[]);
+  common ??= new Set(dictionaries().dictionary['passwords-common'] as readonly string[]);
   const lower = password.toLowerCase();
   return common.has(lower) || common.has(repeatedPart(lower));
 }

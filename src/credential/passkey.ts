@@ -4,16 +4,12 @@
 
 import { randomBytes, randomUUID } from 'node:crypto';
 import { isIP } from 'node:net';
-import {
-  type AuthenticationResponseJSON,
-  type AuthenticatorTransport,
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  type PublicKeyCredentialCreationOptionsJSON,
-  type PublicKeyCredentialRequestOptionsJSON,
-  type RegistrationResponseJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
+import type {
+  AuthenticationResponseJSON,
+  AuthenticatorTransport,
+  PublicKeyCredentialCreationOptionsJSON,
+  PublicKeyCredentialRequestOptionsJSON,
+  RegistrationResponseJSON,
 } from '@simplewebauthn/server';
 import { z } from 'zod';
 import { randomToken } from '../crypto/random.ts';
@@ -23,6 +19,9 @@ import type { OneTime } from '../storage/one-time.ts';
 import { lockCredentials, raiseCredentialVersion } from './credential-version.ts';
 import { findProviderName } from './passkey-provider.ts';
 import { endTrustedDevices } from './trusted-device.ts';
+
+/** Loaded at the first passkey: it brings a parser of certificates that takes twelve megabytes. */
+const webAuthn = () => import('@simplewebauthn/server');
 
 /** Ed25519, ES256, RS256; named in every call, or a newer Node offers algorithms that we do not want yet. */
 const ALGORITHMS = [-8, -7, -257];
@@ -202,6 +201,7 @@ export class Passkeys {
       throw new Conflict('There are too many passkeys. Delete one first.', { code: 'too-many-passkeys' });
     }
     const isWayIn = kind === 'way-in';
+    const { generateRegistrationOptions } = await webAuthn();
     return generateRegistrationOptions({
       rpID: this.rpId,
       rpName: this.#rpName,
@@ -242,6 +242,7 @@ export class Passkeys {
     if (challenge?.accountId !== who.accountId) return { kind: 'refused', reason: 'challenge' };
     const { transports = [], ...rest } = parsed.data.response;
     const response: RegistrationResponseJSON = { ...parsed.data, response: rest, clientExtensionResults: {} };
+    const { verifyRegistrationResponse } = await webAuthn();
     const verified = await verifyRegistrationResponse({
       response,
       expectedChallenge: clientData.challenge,
@@ -298,6 +299,7 @@ export class Passkeys {
       throw new TypeError(`${purpose} with the wrong idea of the account`);
     const isRequired = isUserVerificationRequired || purpose === 'sign-in';
     const allowed = accountId === null ? [] : await this.list(accountId);
+    const { generateAuthenticationOptions } = await webAuthn();
     return generateAuthenticationOptions({
       rpID: this.rpId,
       challenge: await this.#challenge(purpose, browserId, { accountId, isUserVerificationRequired: isRequired }),
@@ -338,6 +340,7 @@ export class Passkeys {
     }
     const { userHandle: _, ...rest } = parsed.data.response;
     const response: AuthenticationResponseJSON = { ...parsed.data, response: rest, clientExtensionResults: {} };
+    const { verifyAuthenticationResponse } = await webAuthn();
     const verified = await verifyAuthenticationResponse({
       response,
       expectedChallenge: clientData.challenge,
