@@ -47,6 +47,12 @@ const files = {
     example: '/var/lib/latchkey',
     meaning: 'Folder for the embedded database, the generated secret and file mails.',
   }),
+  placeDatabase: setting(line(1000), {
+    example: '/var/lib/latchkey/city.mmdb',
+    defaultText: 'no places are told',
+    meaning:
+      'Database of cities or countries in the MaxMind DB format, for the rough place beside an address; read at start only.',
+  }),
 };
 
 const listener = {

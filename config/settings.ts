@@ -6,6 +6,7 @@ import { isLoopback } from './address.ts';
 import { findConflicts, findExampleSecrets, policyMinLength } from './check.ts';
 import { type Declared, readDeclarations } from './declarations.ts';
 import { definitions, type SettingName, settingNames, type Values, variableName } from './definitions.ts';
+import { openPlaceDatabase } from './place-database.ts';
 import { Secrets } from './secrets.ts';
 import { type Problem, parseValue } from './setting.ts';
 import { readSources, type Source } from './source.ts';
@@ -79,6 +80,7 @@ export function loadSettings(options: LoadOptions = {}): LoadedSettings {
   const values = parsed as unknown as Values;
   const { declared, secrets, problems: declarationProblems } = readDeclarations(given.declarations, cwd);
   problems.push(...declarationProblems, ...findConflicts(values, broken));
+  if (!broken.has('placeDatabase')) problems.push(...findPlaceProblems(values.placeDatabase, cwd));
   if (!broken.has('issuer')) problems.push(...findExampleSecrets(values.issuer, secrets.clientSecrets));
   if (problems.length > 0) throw new SettingsError(problems);
 
@@ -104,6 +106,13 @@ export function loadSettings(options: LoadOptions = {}): LoadedSettings {
   });
 }
 
+function findPlaceProblems(path: string | undefined, cwd: string): Problem[] {
+  if (path === undefined) return [];
+  const opened = openPlaceDatabase(resolve(cwd, path));
+  const { example } = definitions.placeDatabase;
+  return 'wrong' in opened ? [{ name: variableName('placeDatabase'), wrong: opened.wrong, example }] : [];
+}
+
 type DatabaseSettings = { kind: 'embedded' } | { kind: 'postgres'; poolSize: number };
 
 /** Gives every value its place and computes what depends on others. */
@@ -122,6 +131,8 @@ function arrange(values: Values, declared: Declared, cwd: string, version: strin
     /** On the loopback address; 0 is off. */
     internalPort: values.internalPort,
     dataDir: resolve(cwd, values.dataDir),
+    /** Null: no places are told. */
+    placeDatabase: values.placeDatabase === undefined ? null : resolve(cwd, values.placeDatabase),
     database,
     storageTimeoutMs: values.storageTimeoutMs,
     redis: {

@@ -55,6 +55,7 @@ import { createLocales } from './http/locale.ts';
 import { viaProxy } from './http/outgoing-proxy.ts';
 import { Pages } from './http/page.ts';
 import { pageRoutes } from './http/page-routes.ts';
+import { createFindPlace } from './http/place.ts';
 import { requestLog } from './http/request-log.ts';
 import { requestMetrics } from './http/request-metrics.ts';
 import { trafficLimits } from './http/traffic.ts';
@@ -375,6 +376,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
   const grants = new GrantStorage({ artifacts, seal, refreshGrace: settings.refreshGrace, log });
 
   const locales = createLocales(join(VIEWS, 'locales'));
+  const findPlace = createFindPlace(settings.placeDatabase, locales);
   const assets = createAssets(join(VIEWS, 'assets'));
   const brand = new Brand({
     ...{ database, audit, defaultName: settings.productName },
@@ -384,7 +386,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     },
   });
   const notifications = createNotifications({
-    ...{ database, seal, locales, log, issuer: settings.issuer, productName: settings.productName },
+    ...{ database, seal, locales, log, issuer: settings.issuer, productName: settings.productName, findPlace },
     ...{ from: settings.mail.from, dataDir: settings.dataDir },
     plainHosts: settings.mail.plainHosts,
     look() {
@@ -402,7 +404,7 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     },
   });
   const view = createView({
-    ...{ locales, assets, productName: settings.productName, issuer: settings.issuer },
+    ...{ locales, assets, productName: settings.productName, issuer: settings.issuer, findPlace },
     brand: () => ({ name: brand.name, styleUrl: brand.styleUrl, logoUrl: brand.logoUrl }),
   });
   const csrf = new Csrf({ keys: seal.deriveKeys('form token'), issuer: settings.issuer, naming });
@@ -529,14 +531,14 @@ export async function createApp(loaded: LoadedSettings, log: Log, options: Creat
     const chats = new Chats({ sql });
     const way = { token, apiRoot, proxy: secrets.telegramProxy, metrics };
     const noticeWorker = new NoticeWorker({
-      ...{ bot: createBotApi({ ...way, isQueued: true }), outbox: chatOutbox, chats, locales, issuer, log },
+      ...{ bot: createBotApi({ ...way, isQueued: true }), outbox: chatOutbox, chats, locales, issuer, findPlace, log },
       lease: new Lease({ sql, name: 'telegram-notices' }),
       productName: () => brand.name,
     });
     const telegram = new Telegram({
       bot: createBotApi(way),
       metrics,
-      ...{ sql, log, approvals, locales, audit, mode, productName, issuer },
+      ...{ sql, log, approvals, locales, audit, mode, productName, issuer, findPlace },
       ...{ chats, pace: new Pace(), webhookSecret: secret },
       phones: settings.telegram?.phone === false ? null : provenPhones,
       async findAccount(telegramId) {

@@ -1,17 +1,19 @@
-// Browser and system in words, for mails and lists of devices: "Safari" on "iOS". What a browser says of itself proves nothing.
+// Who asks, for mails and lists of devices: browser and system in words, "Safari" on "iOS", and the network, from which whoever tells it makes the
+// place in the language of its reader. What a browser says of itself proves nothing.
 import Bowser from 'bowser';
 import type { Context } from 'koa';
+import { clientNetwork } from './client-address.ts';
 
 const MOST_USER_AGENT = 500;
 
 interface Asker {
   readonly browser: string | null;
   readonly system: string | null;
-  readonly place: null;
+  readonly network: string;
 }
 
 export function asker(ctx: Context): Asker {
-  return { ...deviceOf(ctx.get('user-agent')), place: null };
+  return { ...deviceOf(ctx.get('user-agent')), network: clientNetwork(ctx) };
 }
 
 /** A telephone or tablet is named rather than its system: "Safari" on "iPhone". */

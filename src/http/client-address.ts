@@ -39,6 +39,12 @@ export function siteOf(network: string): string | null {
   return `${ipaddr.fromByteArray(bytes).toString()}/48`;
 }
 
+/** An address of a network that is one of the whole Internet; null for private and special ones, and for what is none. */
+export function publicAddressOf(network: string): string | null {
+  const parsed = parse(network.replace(/\/64$/, ''));
+  return parsed?.range() === 'unicast' ? parsed.toString() : null;
+}
+
 function knownOf(ctx: Context): Known | null {
   return lookUp(ctx.ip) ?? lookUp(ctx.req.socket.remoteAddress ?? '');
 }

@@ -602,8 +602,6 @@ export interface SessionsModel {
     readonly browser: string | null;
     readonly system: string | null;
     readonly address: string | null;
-    /** Rough and possibly wrong; null when it is not known. */
-    readonly place: string | null;
     /** How it was signed in, as the audit calls it. */
     readonly methods: readonly string[];
     readonly apps: readonly string[];

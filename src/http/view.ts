@@ -8,6 +8,7 @@ import type { Assets } from './asset.ts';
 import { errorText } from './error-text.ts';
 import type { Locales, Translate } from './locale.ts';
 import type { AccountModel, Navigation } from './page-model.ts';
+import { type FindPlace, findNoPlace } from './place.ts';
 import type { Theme } from './theme.ts';
 
 const VIEWS = join(import.meta.dirname, '..', '..', 'views');
@@ -72,7 +73,7 @@ interface Head {
 
 /** The names that templates may use without saying where they come from. */
 const LOCALS = [
-  'model page head t rich link code plain list countdown clock moment problem initial icon asset errorText account csrf path requestId',
+  'model page head t rich link code plain list countdown clock moment place problem initial icon asset errorText account csrf path requestId',
   'locale theme navigation direction languages productName brand host body',
 ].flatMap((names) => names.split(' '));
 
@@ -84,9 +85,10 @@ export function createView(parts: {
   /** How the product looks now; without it, as we made it. */
   readonly brand?: () => BrandView;
   readonly issuer: string;
+  readonly findPlace?: FindPlace;
   readonly dir?: string;
 }): View {
-  const { locales, assets, productName, dir = VIEWS } = parts;
+  const { locales, assets, productName, findPlace = findNoPlace, dir = VIEWS } = parts;
   const { host } = new URL(parts.issuer);
   const layout = compile(join(dir, 'layout.ejs'));
   const pages = new Map(filesIn(join(dir, 'pages'), '.ejs').map(({ name, path }) => [name, compile(path)]));
@@ -134,6 +136,7 @@ export function createView(parts: {
         list: (texts: readonly string[]) => list(locale, texts),
         countdown: (seconds: number) => countdown(locale, seconds),
         moment: (iso: string, zone: string | null) => moment(locale, iso, zone),
+        place: (network: string | null) => findPlace(network, locale),
         clock: (seconds: number) => clock(locale, seconds),
         direction: locales.dir(locale),
         languages: locales.available,

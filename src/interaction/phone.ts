@@ -219,8 +219,7 @@ function sendCode(
       );
     });
     if (owner !== null && active !== null) {
-      const { browser, system, place } = asker(ctx);
-      const question = { client: interaction.client?.name ?? null, browser, system, network, place };
+      const question = { client: interaction.client?.name ?? null, ...asker(ctx) };
       const { code } = draft;
       const { telegramId } = owner;
       phones.delivery.send({ number, telegramId, locale: active.locale, code, ttl: phones.codes.ttl, question });

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ejs, { type TemplateFunction } from 'ejs';
 import type { Locales } from '../http/locale.ts';
+import { type FindPlace, findNoPlace } from '../http/place.ts';
 import type { OutgoingMail } from './mail-transport.ts';
 import type { MessageKind, MessageModels, NewPasswordOccasion, NoticeModel } from './message.ts';
 import { type AnyModel, dateFormat, detailRows, NOT_ME_WORDS, NOTICES, type Words } from './notice-words.ts';
@@ -49,6 +50,7 @@ export class MailTemplates {
   readonly #locales: Locales;
   readonly #issuer: string;
   readonly #look: () => MailLook;
+  readonly #findPlace: FindPlace;
   readonly #templates: ReadonlyMap<string, TemplateFunction>;
 
   /**
@@ -60,10 +62,12 @@ export class MailTemplates {
     readonly productName: string;
     /** How mails look now; without it, as we made them. */
     readonly look?: (() => MailLook) | undefined;
+    readonly findPlace?: FindPlace | undefined;
   }) {
     this.#locales = parts.locales;
     this.#issuer = parts.issuer;
     this.#look = parts.look ?? (() => ({ name: parts.productName, accent: OWN_ACCENT }));
+    this.#findPlace = parts.findPlace ?? findNoPlace;
     this.#templates = new Map(
       [...KINDS, 'parts/layout'].flatMap((name) =>
         (['text', 'html'] as const).map((part) => [`${name}.${part}`, compile(`${name}.${part}.ejs`, part)]),
@@ -97,7 +101,7 @@ export class MailTemplates {
       notMeLink: model.notMePath === undefined ? null : this.#issuer + model.notMePath,
       validUntil: when(new Date(content.validUntil)),
       details: t(mail.kind === 'notice' ? 'mail.details_of_change' : 'mail.details_of_request'),
-      rows: detailRows(t, model, when, mail.createdAt),
+      rows: detailRows({ t, when, findPlace: (network) => this.#findPlace(network, locale) }, model, mail.createdAt),
     };
     return {
       subject:

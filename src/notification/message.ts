@@ -4,8 +4,8 @@
 export interface Asker {
   readonly browser: string | null;
   readonly system: string | null;
-  /** Rough and possibly wrong; null when it is not known. */
-  readonly place: string | null;
+  /** What the rough place is looked up by when the message is written; it is not told itself. */
+  readonly network: string | null;
 }
 
 interface Linked {

@@ -1,12 +1,14 @@
 // A notice as a message in a chat: the words of the mail, without its form. Plain text, so nothing that somebody typed is ever markup, and one
 // button whose address is built from the issuer and nothing else.
 import type { Locales } from '../http/locale.ts';
+import { type FindPlace, findNoPlace } from '../http/place.ts';
 import type { NoticeModel } from './message.ts';
 import { dateFormat, detailRows, NOT_ME_WORDS, NOTICES } from './notice-words.ts';
 
 export interface NoticeTextParts {
   readonly locales: Locales;
   readonly issuer: string;
+  readonly findPlace?: FindPlace;
   /** How the product is called now. */
   productName(): string;
 }
@@ -26,7 +28,13 @@ export function noticeText(
   const t = parts.locales.t(locale);
   const product = parts.productName();
   const words = NOTICES[model.what];
-  const rows = detailRows(t, model, dateFormat(locale, zone), notice.createdAt);
+  const { findPlace = findNoPlace } = parts;
+  const speech = {
+    t,
+    when: dateFormat(locale, zone),
+    findPlace: (network?: string | null) => findPlace(network, locale),
+  };
+  const rows = detailRows(speech, model, notice.createdAt);
   const intro = words.chatIntro ?? words.intro;
   return {
     text: [

@@ -81,8 +81,15 @@ const FACTORS: Readonly<Record<Factor, string>> = {
   telegram: 'mail.factor.telegram',
 };
 
+/** How a message speaks to its reader. */
+interface Speech {
+  readonly t: Translate;
+  readonly when: (date: Date) => string;
+  readonly findPlace: (network: string | null | undefined) => string | null;
+}
+
 /** What it is about, who asked and when. */
-export function detailRows(t: Translate, model: AnyModel, when: (date: Date) => string, at: number): readonly Row[] {
+export function detailRows({ t, when, findPlace }: Speech, model: AnyModel, at: number): readonly Row[] {
   const row = (key: string, value: string | null): Row => ({ label: t(key), value: value ?? '' });
   return [
     row('mail.inviter', typedText(model.inviter)),
@@ -94,16 +101,13 @@ export function detailRows(t: Translate, model: AnyModel, when: (date: Date) => 
     row('mail.remaining', model.remaining === undefined ? null : String(model.remaining)),
     row('mail.deletion_at', model.deletionAt === undefined ? null : when(new Date(model.deletionAt))),
     ...askerRows(model.asked, row),
+    row('mail.place', typedText(findPlace(model.asked?.network))),
     row('mail.time', when(new Date(model.at ?? at))),
   ].filter((one) => one.value !== '');
 }
 
 function askerRows(asked: Asker | undefined, row: (key: string, value: string | null) => Row): readonly Row[] {
-  return [
-    row('mail.browser', typedText(asked?.browser)),
-    row('mail.system', typedText(asked?.system)),
-    row('mail.place', typedText(asked?.place)),
-  ];
+  return [row('mail.browser', typedText(asked?.browser)), row('mail.system', typedText(asked?.system))];
 }
 
 /** Times in the account's zone, with the zone in words; UTC for a zone that does not exist. */

@@ -12,7 +12,7 @@ export const NOT_ME = 'not-me';
 /** Milliseconds: later a notice is news to nobody. */
 const NOTICE_LIFE = 24 * 3600 * 1000;
 const LAST_LOCALE = 'en';
-const NOBODY = { browser: null, system: null, place: null } as const;
+const NOBODY = { browser: null, system: null, network: null } as const;
 
 /** What people choose channels for. */
 export const NOTICE_KINDS = ['sign-in', 'change'] as const;

@@ -3,6 +3,7 @@
 import { isLoopback } from '../../config/address.ts';
 import type { Seal } from '../crypto/seal.ts';
 import type { Locales } from '../http/locale.ts';
+import type { FindPlace } from '../http/place.ts';
 import type { Log } from '../log.ts';
 import type { Database, EntityManager } from '../storage/database.ts';
 import { FileTransport } from './file-transport.ts';
@@ -22,6 +23,7 @@ interface NotificationsParts {
   readonly productName: string;
   /** How mails look now. */
   readonly look?: () => MailLook;
+  readonly findPlace?: FindPlace;
   /** `address` or `Name <address>`. */
   readonly from: string;
   /** Undefined: mails become files in the data folder. */
@@ -55,9 +57,9 @@ export interface Notifications {
 }
 
 export function createNotifications(parts: NotificationsParts): Notifications {
-  const { database, seal, locales, issuer, productName, log } = parts;
+  const { database, seal, locales, issuer, productName, look, findPlace, log } = parts;
   const outbox = new Outbox({ database, seal });
-  const templates = new MailTemplates({ locales, issuer, productName, look: parts.look });
+  const templates = new MailTemplates({ locales, issuer, productName, look, findPlace });
   const worker = new MailWorker({
     outbox,
     templates,

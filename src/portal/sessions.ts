@@ -102,7 +102,6 @@ async function rowOf(
     id: one.id,
     name: one.name,
     address: one.address === 'unknown' ? null : one.address,
-    place: null,
     methods: one.methods,
     apps: ids.map((clientId, index) => clients[index]?.metadata.client_name ?? clientId),
     firstSeen: new Date(one.createdAt).toISOString(),

@@ -47,7 +47,7 @@ export async function askInBot(
   // What goes to a chat is counted as a try of its account, and an office is not locked out by how many work there.
   const spending = chat ? null : await budgets.spendNetwork('telegram-approval', network, NETWORK_BUDGET);
   if (spending?.isAllowed === false) throw new TooManyRequests(spending.retryAfter);
-  const question = { ...asked, client, network, ...asker(ctx), trustDays: chat?.trustDays ?? null };
+  const question = { ...asked, client, ...asker(ctx), trustDays: chat?.trustDays ?? null };
   const begun = await bot.approvals.begin(question, ensureBrowserId(ctx, naming), chat?.telegramId);
   return { ...begun, isSent: chat === undefined || (await soon(bot.telegram.ask(begun.asked, chat.telegramId))) };
 }

@@ -36,7 +36,6 @@ export interface ApprovalQuestion extends ApprovalFor {
   readonly browser: string | null;
   readonly system: string | null;
   readonly network: string;
-  readonly place: string | null;
   /** Days for which a yes lets this browser in without another question, where its person asked for that. */
   readonly trustDays?: number | null;
 }

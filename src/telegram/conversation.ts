@@ -4,6 +4,7 @@ import { Composer, type Context, InlineKeyboard } from 'grammy';
 import type { AccountRow } from '../account/accounts.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Locales, Translate } from '../http/locale.ts';
+import { type FindPlace, findNoPlace } from '../http/place.ts';
 import type { ApprovalQuestion, Approvals, AskedApproval } from './approvals.ts';
 import { askForContact, type ContactParts, isPassedOn, takeContact } from './contact.ts';
 import type { Pace } from './pace.ts';
@@ -15,6 +16,7 @@ export interface ConversationParts extends ContactParts {
   readonly audit: Audit;
   readonly pace: Pace;
   readonly productName: string;
+  readonly findPlace?: FindPlace;
   /** Where an account is signed in, the last used first. */
   listSessions(account: AccountRow): Promise<readonly SessionLine[]>;
   /** @returns false when the account has no such session */
@@ -115,23 +117,25 @@ async function start(ctx: Context, parts: ConversationParts): Promise<void> {
     await say(ctx, parts, 'bot.link_used');
     return;
   }
-  const { text, keyboard } = questionText(await translator(ctx, parts), parts, asked);
+  const { text, keyboard } = questionText(await languageOf(ctx, parts), parts, asked);
   await ctx.reply(text, { reply_markup: keyboard });
 }
 
+type TextParts = Pick<ConversationParts, 'productName' | 'issuer' | 'locales' | 'findPlace'>;
+
 /** What is asked, by whom and from where, and the numbers to choose from. */
 export function questionText(
-  t: Translate,
-  parts: Pick<ConversationParts, 'productName' | 'issuer'>,
+  locale: string,
+  parts: TextParts,
   asked: AskedApproval,
 ): { readonly text: string; readonly keyboard: InlineKeyboard } {
   const { question, id, choices } = asked;
-  const unknown = t('bot.unknown');
+  const t = parts.locales.t(locale);
   const lines = [
     t(`bot.ask.${question.purpose}`, { app: question.client ?? parts.productName, host: new URL(parts.issuer).host }),
     '',
     t('bot.ask.browser', { browser: browserText(t, question) }),
-    t('bot.ask.network', { network: question.network, place: question.place ?? unknown }),
+    networkText(locale, parts, question),
     t('bot.ask.time', { time: minuteOf(asked.askedAt) }),
     ...(question.trustDays ? ['', t('bot.ask.trust', { count: question.trustDays })] : []),
     '',
@@ -149,7 +153,6 @@ export interface CodeQuestion {
   readonly browser: string | null;
   readonly system: string | null;
   readonly network: string;
-  readonly place: string | null;
 }
 
 export interface SentCode {
@@ -164,21 +167,24 @@ export interface SentCode {
 }
 
 /** A code for signing in by phone, and who asked for it. */
-export function codeText(
-  t: Translate,
-  parts: Pick<ConversationParts, 'productName' | 'issuer'>,
-  { code, ttl, question }: Omit<SentCode, 'number'>,
-): string {
+export function codeText(locale: string, parts: TextParts, { code, ttl, question }: Omit<SentCode, 'number'>): string {
+  const t = parts.locales.t(locale);
   const { host } = new URL(parts.issuer);
   return [
     t('bot.code', { code, app: question.client ?? parts.productName, host, count: Math.max(1, Math.round(ttl / 60)) }),
     '',
     t('bot.ask.browser', { browser: browserText(t, question) }),
-    t('bot.ask.network', { network: question.network, place: question.place ?? t('bot.unknown') }),
+    networkText(locale, parts, question),
     t('bot.ask.time', { time: minuteOf(new Date()) }),
     '',
     t('bot.code_warning', { host }),
   ].join('\n');
+}
+
+function networkText(locale: string, parts: TextParts, { network }: Pick<ApprovalQuestion, 'network'>): string {
+  const { locales, findPlace = findNoPlace } = parts;
+  const t = locales.t(locale);
+  return t('bot.ask.network', { network, place: findPlace(network, locale) ?? t('bot.unknown') });
 }
 
 function browserText(t: Translate, { browser, system }: Pick<ApprovalQuestion, 'browser' | 'system'>): string {
@@ -311,10 +317,14 @@ async function say(ctx: Context, parts: ConversationParts, key: string): Promise
   await ctx.reply((await translator(ctx, parts))(key, { product: parts.productName, host }));
 }
 
-/** The account's language, else what was chosen in the bot, else what Telegram's app speaks. */
 async function translator(ctx: Context, parts: ConversationParts): Promise<Translate> {
+  return parts.locales.t(await languageOf(ctx, parts));
+}
+
+/** The account's language, else what was chosen in the bot, else what Telegram's app speaks. */
+async function languageOf(ctx: Context, parts: ConversationParts): Promise<string> {
   const telegramId = String(ctx.from?.id);
   const [account, chat] = [await parts.findAccount(telegramId), await parts.chats.find(telegramId)];
   const wishes = [account?.locale, chat?.locale, ctx.from?.language_code].filter((one) => typeof one === 'string');
-  return parts.locales.t(parts.locales.pick({ uiLocales: wishes.join(' ') }));
+  return parts.locales.pick({ uiLocales: wishes.join(' ') });
 }

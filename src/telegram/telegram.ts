@@ -75,8 +75,8 @@ export class Telegram {
     const { locales, chats } = this.#parts;
     const chat = await chats.find(telegramId);
     if (!chat?.isReachable) return false;
-    const t = locales.t(locales.pick({ uiLocales: chat.locale ?? '' }));
-    const { text, keyboard } = questionText(t, this.#parts, asked);
+    const locale = locales.pick({ uiLocales: chat.locale ?? '' });
+    const { text, keyboard } = questionText(locale, this.#parts, asked);
     return this.#send(telegramId, text, keyboard);
   }
 
@@ -86,8 +86,8 @@ export class Telegram {
     const chat = await chats.find(sent.telegramId);
     if (!chat?.isReachable) return false;
     const wishes = [sent.locale, chat.locale].filter((one) => one !== null);
-    const t = locales.t(locales.pick({ uiLocales: wishes.join(' ') }));
-    return this.#send(sent.telegramId, codeText(t, this.#parts, sent));
+    const locale = locales.pick({ uiLocales: wishes.join(' ') });
+    return this.#send(sent.telegramId, codeText(locale, this.#parts, sent));
   }
 
   /** A message that asks for nothing: that it arrives is what it is about. @returns false when the person cannot be reached */

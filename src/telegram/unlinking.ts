@@ -23,7 +23,7 @@ export async function unlinkTelegram(
 ): Promise<UnlinkOutcome> {
   const actor = { kind: 'account', id: account.id } as const;
   const change = { action: 'identity.unlink', what: 'factor-removed', name: 'Telegram' } as const;
-  const from = { asked: { browser: 'Telegram', system: null, place: null }, locale };
+  const from = { asked: { browser: 'Telegram', system: null, network: null }, locale };
   const outcome = await parts.factors.removeOther(account.id, (em) => parts.identities.unlinkKey(em, account.id, key), {
     // A chat is not the strong proof that taking a second factor away needs (requirements F4).
     keepsSecondFactors: true,

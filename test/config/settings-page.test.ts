@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { declarations } from '../../config/declarations.ts';
 import { definitions, settingNames, variableName } from '../../config/definitions.ts';
 import { renderExampleYaml, renderSettingsPage } from '../../config/settings-page.ts';
+import { placeDatabase, SOME_PLACES } from '../support/place-database.ts';
 import { folder, load, SECRET } from './loading.ts';
 
 const HINT = 'run npm run docs:settings';
@@ -75,7 +77,9 @@ test('the example is valid with everything in it uncommented, and names every se
       .toString(),
     'telegram-bot': '1:a',
   };
-  const cwd = folder(context, { ...files, 'config/latchkey.yaml': yaml.replaceAll('/run/secrets/', '') });
+  const here = yaml.replaceAll('/run/secrets/', '').replace('/var/lib/latchkey/city.mmdb', 'city.mmdb');
+  const cwd = folder(context, { ...files, 'config/latchkey.yaml': here });
+  writeFileSync(join(cwd, 'city.mmdb'), placeDatabase(SOME_PLACES));
   assert.equal(load({}, cwd).settings.issuer, 'https://id.example.com');
 });
 

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { settingNames, variableName } from '../../config/definitions.ts';
 import { loadSettings, SettingsError } from '../../config/settings.ts';
 import packageFile from '../../package.json' with { type: 'json' };
+import { placeDatabase, SOME_PLACES } from '../support/place-database.ts';
 import { folder, load, PRODUCTION, refusal, refusedNames, SECRET } from './loading.ts';
 
 /** All but the one that names a file to read. */
@@ -23,6 +26,7 @@ describe('without any setting', () => {
       port: 3000,
       internalPort: 3001,
       dataDir: '/srv/latchkey/data',
+      placeDatabase: null,
       database: { kind: 'embedded' },
       storageTimeoutMs: 1500,
       redis: { kind: 'none', allowVolatile: false, keyPrefix: 'latchkey:' },
@@ -284,6 +288,44 @@ describe('a refusal', () => {
     const cwd = folder(context, { 'config/latchkey.yaml': 'clients: [{ client_id: demo, client_secret: changeme }]' });
     assert.deepEqual(refusedNames(PRODUCTION, cwd), ['client_secret of demo']);
     assert.equal(load({}, cwd).secrets.clientSecrets['demo'], 'changeme');
+  });
+});
+
+describe('the database of places', () => {
+  const whole = placeDatabase(SOME_PLACES);
+
+  test('is a file that is there and can be read, wherever the path starts', (context) => {
+    const cwd = folder(context);
+    writeFileSync(join(cwd, 'city.mmdb'), whole);
+    const { settings, values } = load({ LATCHKEY_PLACE_DATABASE: 'city.mmdb' }, cwd);
+    assert.equal(settings.placeDatabase, join(cwd, 'city.mmdb'));
+    assert.equal(values.get('LATCHKEY_PLACE_DATABASE'), 'city.mmdb');
+  });
+
+  test('is refused among all other problems, with what is wrong with it', (context) => {
+    const cwd = folder(context, { 'text.mmdb': 'not a database', 'empty.mmdb': '' });
+    const files: Readonly<Record<string, Uint8Array>> = {
+      'asn.mmdb': placeDatabase(SOME_PLACES, { type: 'Test-ASN' }),
+      'start.mmdb': whole.subarray(0, whole.length / 2),
+      'end.mmdb': whole.subarray(-400),
+      'packed.mmdb': gzipSync(whole),
+    };
+    for (const [name, bytes] of Object.entries(files)) writeFileSync(join(cwd, name), bytes);
+    const broken = 'names a file that is not a complete database in the MaxMind DB format (.mmdb, unpacked)';
+    for (const [path, wrong] of [
+      ['missing.mmdb', 'names a file that does not exist'],
+      ['.', 'names something that is not a file'],
+      ['asn.mmdb', 'names a database that is neither of cities nor of countries'],
+      ...['text.mmdb', 'empty.mmdb', 'start.mmdb', 'end.mmdb', 'packed.mmdb'].map((name) => [name, broken] as const),
+    ] as const) {
+      const { problems } = refusal({ LATCHKEY_PLACE_DATABASE: path, LATCHKEY_PORT: 'many' }, cwd);
+      assert.deepEqual(
+        problems.map((problem) => problem.name),
+        ['LATCHKEY_PORT', 'LATCHKEY_PLACE_DATABASE'],
+      );
+      assert.equal(problems[1]?.wrong, wrong, path);
+      assert.equal(problems[1].example, '/var/lib/latchkey/city.mmdb');
+    }
   });
 });
 

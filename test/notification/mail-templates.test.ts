@@ -10,11 +10,15 @@ import type { Factor, Message, Notice } from '../../src/notification/message.ts'
 const ISSUER = 'https://id.example.com:8443';
 const AT = Date.UTC(2026, 10, 21, 5, 58);
 const CODE = '493817';
-const asked = { browser: 'Firefox 141', system: 'Windows 11', place: 'Almaty, Kazakhstan' };
+const asked = { browser: 'Firefox 141', system: 'Windows 11', network: '81.2.69.7' };
 const coded = { path: '/link/abc_DEF-123', code: CODE, asked };
 
 const locales = createLocales();
-const templates = new MailTemplates({ locales, issuer: ISSUER, productName: 'Keys & Co' });
+const templates = new MailTemplates({
+  ...{ locales, issuer: ISSUER, productName: 'Keys & Co' },
+  // A place may be called anything: what is looked up becomes its name.
+  findPlace: (network) => (network === '81.2.69.7' ? 'Almaty, Kazakhstan' : (network ?? null)),
+});
 
 type Sample = Pick<Message, 'kind' | 'model'>;
 
@@ -221,7 +225,7 @@ describe('mail templates', () => {
           what: 'factor-added',
           path: '/not-me/xyz',
           name,
-          asked: { browser: name, system: name, place: name },
+          asked: { browser: name, system: name, network: name },
         },
       };
       const before = render({ ...sample, model: { ...sample.model, name: 'x' } });

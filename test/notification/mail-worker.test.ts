@@ -18,7 +18,7 @@ import { deadMailServer, type Mailbox, startMailbox } from '../support/mailbox.t
 import { createTestDatabase, postgresMissing } from '../support/postgres.ts';
 
 const SECRET = 'a secret that is thirty-two bytes long';
-const asked = { browser: 'Firefox', system: 'Linux', place: null };
+const asked = { browser: 'Firefox', system: 'Linux', network: null };
 const locales = createLocales();
 
 interface Row {

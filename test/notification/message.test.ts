@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { checkMessage, type Message } from '../../src/notification/message.ts';
 
-const asked = { browser: null, system: null, place: null };
+const asked = { browser: null, system: null, network: null };
 
 function signIn(model: { readonly path?: string; readonly code?: string; readonly notMePath?: string }): Message {
   return {

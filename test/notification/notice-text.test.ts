@@ -2,25 +2,30 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { createLocales } from '../../src/http/locale.ts';
+import { createFindPlace } from '../../src/http/place.ts';
 import { MailTemplates } from '../../src/notification/mail-templates.ts';
 import type { Notice, NoticeModel } from '../../src/notification/message.ts';
 import { noticeText } from '../../src/notification/notice-text.ts';
 import { NOTICES } from '../../src/notification/notice-words.ts';
+import { placeDatabase, SOME_PLACES, writePlaceFile } from '../support/place-database.ts';
 
 const ISSUER = 'https://id.example.com';
 const PATH = `/not-me/${'C'.repeat(43)}`;
 /** Characters that one message of a chat holds. */
 const MOST = 4096;
 const locales = createLocales();
-const mails = new MailTemplates({ locales, issuer: ISSUER, productName: 'Keys & Co' });
-const parts = { locales, issuer: ISSUER, productName: () => 'Keys & Co' };
+const file = writePlaceFile(placeDatabase(SOME_PLACES));
+const findPlace = createFindPlace(file.path, locales);
+file.remove();
+const mails = new MailTemplates({ locales, issuer: ISSUER, productName: 'Keys & Co', findPlace });
+const parts = { locales, issuer: ISSUER, productName: () => 'Keys & Co', findPlace };
 const createdAt = Date.UTC(2026, 10, 21, 12, 30);
 
 function model(what: Notice): NoticeModel {
   return {
     ...{ what, path: PATH, factor: 'passkey', name: 'https://evil.example/ key', phone: '+1 ••• 01 23', remaining: 3 },
     deletionAt: new Date(createdAt).toISOString(),
-    asked: { browser: 'Firefox', system: 'Linux', place: null },
+    asked: { browser: 'Firefox', system: 'Linux', network: '81.2.69.7' },
   };
 }
 
@@ -55,4 +60,20 @@ it('tells when it happened, in the zone of the account, also when the mail comes
   assert.match(told('Europe/Berlin', createdAt + 3_600_000), /Time: November 21, 2026 at 1:30 PM GMT\+1/);
   assert.match(told(null, createdAt), /Time: November 21, 2026 at 12:30 PM UTC/);
   assert.match(told('Nowhere/Nothing', createdAt), /12:30 PM UTC/);
+});
+
+it('tells roughly where it was asked, in the language of its reader', () => {
+  const told = (locale: string, network: string | null) => {
+    const asked = { browser: 'Firefox', system: 'Linux', network };
+    return noticeText(parts, { locale, createdAt }, { model: { ...model('new-device'), asked }, zone: null }).text;
+  };
+  assert.match(told('en', '2a02:6b8:0:1::/64'), /^Place, roughly: Almaty, Kazakhstan$/m);
+  assert.match(told('ru', '2a02:6b8:0:1::/64'), /: Алматы, Казахстан$/m);
+  for (const network of [null, '192.0.2.7', '127.0.0.1']) assert.doesNotMatch(told('en', network), /Place, roughly/);
+});
+
+it('of before there were networks in messages says no place', () => {
+  const asked = JSON.parse('{ "browser": "Firefox", "system": "Linux", "place": null }') as NoticeModel['asked'];
+  const content = { model: { ...model('new-device'), asked }, zone: null };
+  assert.doesNotMatch(noticeText(parts, { locale: 'en', createdAt }, content).text, /Place, roughly|undefined/);
 });

@@ -12,7 +12,7 @@ import { createNotifications } from '../../src/notification/notifications.ts';
 import { databaseKinds } from '../support/database.ts';
 import { startMailbox } from '../support/mailbox.ts';
 
-const asked = { browser: null, system: null, place: null };
+const asked = { browser: null, system: null, network: null };
 
 describe('notifications without a mail server', () => {
   it('become files in the data folder, from the default settings', async () => {

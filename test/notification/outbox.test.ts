@@ -8,7 +8,7 @@ import { LEASE, Outbox, RETRY_MINUTES } from '../../src/notification/outbox.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { describeOnEachDatabase } from '../support/database.ts';
 
-const asked = { browser: 'Firefox', system: 'Linux', place: null };
+const asked = { browser: 'Firefox', system: 'Linux', network: null };
 const CODE = '493817';
 
 interface Row {

@@ -8,7 +8,7 @@ import { dump, readings, seal, together } from '../support/credentials.ts';
 import { describeOnEachDatabase } from '../support/database.ts';
 
 const QUESTION: ApprovalQuestion = {
-  ...{ purpose: 'sign-in', client: 'Wiki', browser: 'Firefox', system: 'Linux', network: '192.0.2.7', place: null },
+  ...{ purpose: 'sign-in', client: 'Wiki', browser: 'Firefox', system: 'Linux', network: '192.0.2.7' },
   context: 'interaction:one',
 };
 let counter = 6_000_000_000_000;

@@ -89,7 +89,7 @@ describeOnEachDatabase('notices for chats', (database) => {
       ...{ accountId, telegramId: String(telegramId), locale: 'en', zone: 'Europe/Berlin', fallback: null },
       model: {
         what: 'password-changed',
-        asked: { browser: 'Firefox', system: 'Linux', place: null },
+        asked: { browser: 'Firefox', system: 'Linux', network: null },
         path: `/not-me/${TOKEN}`,
       },
       expiresAt: new Date(Date.now() + 3_600_000),

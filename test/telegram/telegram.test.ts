@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { Audit } from '../../src/audit/audit.ts';
 import { randomToken } from '../../src/crypto/random.ts';
 import { createLocales } from '../../src/http/locale.ts';
+import { createFindPlace } from '../../src/http/place.ts';
 import { createLog } from '../../src/log.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { type ApprovalQuestion, Approvals } from '../../src/telegram/approvals.ts';
@@ -15,15 +16,19 @@ import type { Update } from '../../src/telegram/updates.ts';
 import { seal, together } from '../support/credentials.ts';
 import { databaseKinds, describeOnEachDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
+import { placeDatabase, SOME_PLACES, writePlaceFile } from '../support/place-database.ts';
 import { BOT_TOKEN, startTelegramApi, type TelegramApi, type TestTelegramPerson } from '../support/telegram-api.ts';
 
 const QUESTION: ApprovalQuestion = {
-  ...{ purpose: 'sign-in', client: 'Wiki', browser: 'Firefox', system: 'Linux', network: '192.0.2.7', place: null },
+  ...{ purpose: 'sign-in', client: 'Wiki', browser: 'Firefox', system: 'Linux', network: '192.0.2.7' },
   context: 'interaction:one',
 };
 const DENY = 'No, this is not me';
 const OVER = /^This question is over/;
 let counter = 7_000_000_000_000;
+const places = writePlaceFile(placeDatabase(SOME_PLACES));
+const findPlace = createFindPlace(places.path, createLocales());
+places.remove();
 
 function somebody(language = 'en'): TestTelegramPerson {
   counter += 1;
@@ -63,6 +68,7 @@ async function startOn(database: Database, options: Options = {}): Promise<Start
     ...{ sql, log, approvals, chats, locales: createLocales(), audit: new Audit({ database }), pace: new Pace() },
     ...{ productName: 'Latchkey', issuer: 'https://id.example.com', webhookSecret: 'hook-secret', retryMs: 50 },
     mode: options.mode ?? 'polling',
+    findPlace,
     findAccount: async () => null,
     phones: null,
     listSessions: async () => [],
@@ -86,9 +92,9 @@ describeOnEachDatabase('the bot', (database) => {
   });
   after(() => one.stop());
 
-  async function asked() {
+  async function asked(network = QUESTION.network) {
     const browser = randomToken();
-    const begun = await one.approvals.begin(QUESTION, browser);
+    const begun = await one.approvals.begin({ ...QUESTION, network }, browser);
     return { ...begun, browser, link: `/start ${begun.handle}` };
   }
 
@@ -124,6 +130,22 @@ describeOnEachDatabase('the bot', (database) => {
     await eventually(() => assert.equal(offer.text, 'From now on I write in English.'));
     one.api.write(person, '/help');
     assert.match((await one.api.nextMessage(person, 2)).text, /this text/);
+  });
+
+  it('says roughly where the network is, in that language', async () => {
+    const { link } = await asked('81.2.69.7');
+    for (const [language, told] of [
+      ['en', 'From: 81.2.69.7 (place: Hamburg, Germany)'],
+      ['ru', '81.2.69.7 (место: Гамбург, Германия)'],
+    ] as const) {
+      const person = somebody(language);
+      one.api.write(person, language === 'en' ? link : (await asked('81.2.69.7')).link);
+      const { text } = await one.api.nextMessage(person);
+      assert.ok(text.includes(told), text);
+    }
+    const unknown = somebody();
+    one.api.write(unknown, (await asked('192.0.2.7')).link);
+    assert.match((await one.api.nextMessage(unknown)).text, /From: 192\.0\.2\.7 \(place: unknown\)/);
   });
 
   for (const [what, button] of [

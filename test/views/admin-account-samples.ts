@@ -205,7 +205,7 @@ export const adminAccountSamples: readonly Sample[] = [
       sessions: [
         {
           ...{ id: 'b0b2a8f4-7f8b-4ac5-8f65-0a8f5f4f1c11', name: null, browser: 'Firefox 141', system: 'Windows 11' },
-          ...{ address: '192.0.2.1', methods: ['password', 'totp'], apps: ['Photo Album', 'Wiki'] },
+          ...{ address: '2001:db8:1:2:3:4:5:6', methods: ['password', 'totp'], apps: ['Photo Album', 'Wiki'] },
           ...{ firstSeen: AT, lastSeen: AT, endUrl: `${URL}/sessions/b0b2a8f4-7f8b-4ac5-8f65-0a8f5f4f1c11/end` },
         },
         {

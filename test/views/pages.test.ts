@@ -6,7 +6,7 @@ import { type HTMLElement, parse } from 'node-html-parser';
 import { createAssets } from '../../src/http/asset.ts';
 import { createLocales } from '../../src/http/locale.ts';
 import { createView } from '../../src/http/view.ts';
-import type { Sample } from './sample.ts';
+import { findSamplePlace, type Sample } from './sample.ts';
 import { ada, everyAdminPage, samples } from './samples.ts';
 
 const VIEWS = join(import.meta.dirname, '..', '..', 'views');
@@ -15,7 +15,10 @@ const MOST_BYTES = 40_000;
 const MOST_SCRIPT_BYTES = 3000;
 
 const locales = createLocales();
-const view = createView({ locales, assets: createAssets(), productName: 'Latchkey', issuer: 'https://id.example.com' });
+const view = createView({
+  ...{ locales, assets: createAssets(), productName: 'Latchkey', issuer: 'https://id.example.com' },
+  findPlace: findSamplePlace,
+});
 
 function render(sample: Sample, locale = 'en', model: object = sample.model): string {
   return view.render(sample.page, model, {

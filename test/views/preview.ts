@@ -8,6 +8,7 @@ import { createAssets } from '../../src/http/asset.ts';
 import { securityHeaders } from '../../src/http/headers.ts';
 import { createLocales } from '../../src/http/locale.ts';
 import { createView } from '../../src/http/view.ts';
+import { findSamplePlace } from './sample.ts';
 import { ada, everyAdminPage, samples } from './samples.ts';
 
 export interface Preview {
@@ -20,7 +21,10 @@ function readViews() {
   ejs.clearCache();
   const locales = createLocales();
   const assets = createAssets();
-  const view = createView({ locales, assets, productName: 'Latchkey', issuer: 'https://id.example.com' });
+  const view = createView({
+    ...{ locales, assets, productName: 'Latchkey', issuer: 'https://id.example.com' },
+    findPlace: findSamplePlace,
+  });
   return { locales, assets, view };
 }
 

@@ -1,4 +1,8 @@
 // One state of one page, for the preview and for the tests of views and pages.
+import type { FindPlace } from '../../src/http/place.ts';
+
+/** Samples have addresses that nobody has; one kind of them is somewhere. */
+export const findSamplePlace: FindPlace = (network) => (network?.startsWith('2001:db8:') ? 'Hamburg, Germany' : null);
 
 export interface Sample {
   readonly name: string;

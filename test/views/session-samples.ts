@@ -8,7 +8,6 @@ const here: SessionsModel['sessions'][number] = {
   browser: 'Safari',
   system: 'iPhone',
   address: '203.0.113.7',
-  place: null,
   methods: ['password', 'totp'],
   apps: ['Photo Album', 'Notes'],
   firstSeen: '2026-11-01T08:00:00.000Z',
@@ -23,7 +22,6 @@ const elsewhere: SessionsModel['sessions'][number] = {
   browser: 'Firefox',
   system: 'Linux',
   address: '2001:db8:1:2:3:4:5:6',
-  place: 'Hamburg, Germany',
   methods: ['passkey'],
   apps: [],
   isCurrent: false,
@@ -36,7 +34,6 @@ const unknown: SessionsModel['sessions'][number] = {
   browser: null,
   system: null,
   address: null,
-  place: null,
   methods: [],
   action: '/account/sessions/0b1c2d3e-0000-4000-8000-000000000003',
 };
