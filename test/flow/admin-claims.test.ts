@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { decodeJwt } from 'jose';
 import type { Page } from '../support/browser-client.ts';
+import { eventually } from '../support/eventually.ts';
 import { answerPrompts, type Parameters, redeem, signIn } from '../support/relying-party.ts';
 import { describeOnEachBackend, type Latchkey } from '../support/server.ts';
 import { settingsFile } from '../support/settings-file.ts';
@@ -160,7 +161,13 @@ describeOnEachBackend(
     it('leaves nothing behind but the line in the audit trail', async () => {
       const client = await latchkey().createClient();
       const account = await latchkey().createAccount();
-      const { look } = await open(latchkey(), 'viewer');
+      const { look, account: viewer } = await open(latchkey(), 'viewer');
+      // The administrator's own sign-in is noted a moment later, with those before it.
+      const text = 'select count(*)::integer as count from app_use where account_id = $1';
+      await eventually(async () => {
+        const { rows: uses } = await latchkey().app.database.sql.query({ name: '', text }, [viewer.id]);
+        assert.deepEqual(uses, [{ count: 1 }]);
+      });
       const rows = () => countRows(latchkey());
       const before = await rows();
       const page = await look({
