@@ -7,7 +7,7 @@
 import { isOutage } from '../storage/database.ts';
 import { Gathered } from '../storage/gathered.ts';
 import type { SealedTable } from '../storage/sealed-stores.ts';
-import type { Sql, Statement } from '../storage/sql.ts';
+import type { Sql } from '../storage/sql.ts';
 import {
   type Artifact,
   type Artifacts,
@@ -49,7 +49,7 @@ const GRANT_IS_ALIVE = '(t.grant_key is null or g.key is not null)';
 
 const FIND = {
   name: 'artifact_find',
-  text: `select t.model, t.key, t.sealed, ${AGE} from oidc_artifact t where t.key = any($1::text[]) and ${IS_ALIVE}`,
+  text: `select t.model, t.key, t.sealed, ${AGE} from oidc_artifact t where t.key = $1 and ${IS_ALIVE}`,
 };
 const FIND_BOUND = {
   name: 'artifact_find_bound',
@@ -57,7 +57,7 @@ const FIND_BOUND = {
       t.session_key as uid, s.key as "sessionId", s.sealed as "sessionSealed" ${WITH_GRANT}
     left join oidc_artifact s
       on s.model = 'Session' and s.session_key = t.session_key and s.sealed is not null and s.expires_at > now()
-    where t.key = any($1::text[]) and ${IS_ALIVE} and ${GRANT_IS_ALIVE}`,
+    where t.key = $1 and ${IS_ALIVE} and ${GRANT_IS_ALIVE}`,
 };
 const FIND_SESSION = {
   name: 'artifact_find_session',
@@ -72,9 +72,12 @@ const LIST_BY_ACCOUNT = {
   name: 'artifact_list_by_account',
   text: `select t.model, t.key, t.sealed, ${AGE} from oidc_artifact t where t.account_id = $1 and ${IS_ALIVE}`,
 };
-/** Sealed payloads go as text: both drivers know arrays of text. Rows are written in the order of keys, as by every statement here. */
-const PUT = {
-  name: 'artifact_put',
+/**
+ * Artifacts that belong to nothing else, many in one statement, in the order of keys. Sealed payloads go as text: both drivers know arrays of text.
+ * Only for this: where rows are looked up by a list of keys the planner may choose to read the whole table, and stays with that.
+ */
+const PUT_ALL = {
+  name: 'artifact_put_all',
   text: `insert into oidc_artifact (key, model, account_id, session_key, sealed, expires_at)
     select i.key, i.model, i.account_id, i.session_key, decode(i.sealed, 'base64'), now() + make_interval(secs => i.ttl)
     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[])
@@ -84,23 +87,9 @@ const PUT = {
     where oidc_artifact.sealed is not null
     returning key`,
 };
-/** What has no parent, which would have to be locked. */
-const PUT_ISSUED = {
-  name: 'artifact_put_issued',
-  text: `insert into oidc_artifact (key, model, grant_key, generation, session_key, sealed, expires_at)
-    select i.key, i.model, g.key, g.generation, i.session_key, decode(i.sealed, 'base64'), now() + make_interval(secs => i.ttl)
-    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[])
-        as i (key, model, grant_key, session_key, sealed, ttl)
-      join oidc_artifact g on g.key = i.grant_key and g.sealed is not null and g.expires_at > now() order by i.key
-    on conflict (key) do update set grant_key = excluded.grant_key, generation = excluded.generation,
-      session_key = excluded.session_key, user_code_key = null, account_id = null,
-      sealed = excluded.sealed, expires_at = excluded.expires_at
-    where oidc_artifact.sealed is not null
-    returning key`,
-};
 /** With a user code, which may be taken. */
-const PUT_CODED = {
-  name: 'artifact_put_coded',
+const PUT = {
+  name: 'artifact_put',
   text: `insert into oidc_artifact (key, model, account_id, session_key, user_code_key, sealed, expires_at)
     values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7))
     on conflict (key) do update set account_id = excluded.account_id, session_key = excluded.session_key,
@@ -146,29 +135,32 @@ const CONSUME = {
   text: `update oidc_artifact set consumed_at = now()
     where key = $1 and consumed_at is null and sealed is not null and expires_at > now()`,
 };
-/** Who cannot use it saves nothing. The update locks the parent as PUT_BOUND does. */
-const EXCHANGE = {
-  name: 'artifact_exchange',
-  text: `with wanted as (
-      select key from oidc_artifact where key = any($1::text[]) order by key for update
-    ), used as (
-      update oidc_artifact t set consumed_at = now() from wanted
-      where t.key = wanted.key and t.consumed_at is null and t.sealed is not null and t.expires_at > now()
-      returning t.key
-    ), saved as (
-      insert into oidc_artifact (key, model, grant_key, generation, session_key, sealed, expires_at)
-      select i.key, i.model, g.key, g.generation, i.session_key, decode(i.sealed, 'base64'),
-        now() + make_interval(secs => i.ttl)
-      from used join unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::float8[])
-          as i (parent, key, model, grant_key, session_key, sealed, ttl) on i.parent = used.key
-        join oidc_artifact g on g.key = i.grant_key and g.sealed is not null and g.expires_at > now() order by i.key
-      on conflict (key) do update set grant_key = excluded.grant_key, generation = excluded.generation,
-        session_key = excluded.session_key, account_id = null, sealed = excluded.sealed, expires_at = excluded.expires_at
-      where oidc_artifact.sealed is not null
-      returning key
-    )
-    select key, true as used from used union all select key, false from saved`,
-};
+/** Who cannot use it saves nothing. The update locks the parent as PUT_BOUND does. @param count of what is saved */
+function exchangeStatement(count: number) {
+  const rows = Array.from({ length: count }, (_, index) => {
+    const [key, model, grant, session, sealed, ttl] = Array.from({ length: 6 }, (_unused, at) => 2 + index * 6 + at);
+    return `($${key}::text, $${model}::text, $${grant}::text, $${session}::text, $${sealed}::bytea, $${ttl}::float8)`;
+  });
+  return {
+    name: `artifact_exchange_${count}`,
+    text: `with used as (
+        update oidc_artifact set consumed_at = now()
+        where key = $1 and consumed_at is null and sealed is not null and expires_at > now() returning 1
+      ), saved as (
+        insert into oidc_artifact (key, model, grant_key, generation, session_key, sealed, expires_at)
+        select i.key, i.model, g.key, g.generation, i.session_key, i.sealed, now() + make_interval(secs => i.ttl)
+        from used cross join (values ${rows.join(', ')}) as i (key, model, grant_key, session_key, sealed, ttl)
+          join oidc_artifact g on g.key = i.grant_key and g.sealed is not null and g.expires_at > now()
+        on conflict (key) do update set grant_key = excluded.grant_key, generation = excluded.generation,
+          session_key = excluded.session_key, account_id = null, sealed = excluded.sealed, expires_at = excluded.expires_at
+        where oidc_artifact.sealed is not null
+        returning 1
+      )
+      select (select count(*)::int from used) as used, (select count(*)::int from saved) as saved`,
+  };
+}
+/** A refresh brings two. */
+const EXCHANGE = [1, 2].map((count) => exchangeStatement(count));
 const BURY_KEYS = {
   name: 'artifact_bury',
   text: `update oidc_artifact set ${BURY}, session_key = null
@@ -205,41 +197,21 @@ const SWEEP = {
       select key from oidc_artifact where expires_at <= now() order by expires_at limit ${SWEEP_BATCH} for update skip locked)`,
 };
 
-interface Exchange {
-  readonly key: string;
-  readonly artifacts: readonly Artifact[];
-}
-
 export class SqlArtifacts implements Artifacts {
   readonly #sql: Sql;
   readonly #isHealthy: () => Promise<boolean>;
-  readonly #find: Gathered<string, Row>;
-  readonly #findBound: Gathered<string, Row>;
   readonly #putAll: Gathered<Artifact, true>;
-  readonly #putIssued: Gathered<Artifact, true>;
-  readonly #exchange: Gathered<Exchange, ReadonlySet<string>>;
 
   constructor(parts: { readonly sql: Sql; readonly isHealthy: () => Promise<boolean> }) {
     this.#sql = parts.sql;
     this.#isHealthy = parts.isHealthy;
-    const keyOf = ({ key }: { readonly key: string }): string => key;
-    const find = (statement: Statement) => async (keys: readonly string[]) => {
-      const { rows } = await this.#sql.query<Row>(statement, [keys]);
-      return new Map(rows.map((row) => [row.key, row]));
-    };
-    const put = (statement: Statement, third: 'accountId' | 'grantKey') => async (artifacts: readonly Artifact[]) => {
-      const values = columnsOf(artifacts, third);
-      const { rows } = await this.#sql.query<{ key: string }>(statement, values);
-      return new Map(rows.map(({ key }) => [key, true as const]));
-    };
-    this.#find = new Gathered({ keyOf: (key) => key, isOutage, ask: find(FIND) });
-    this.#findBound = new Gathered({ keyOf: (key) => key, isOutage, ask: find(FIND_BOUND) });
-    this.#putAll = new Gathered({ keyOf, isOutage, ask: put(PUT, 'accountId') });
-    this.#putIssued = new Gathered({ keyOf, isOutage, ask: put(PUT_ISSUED, 'grantKey') });
-    this.#exchange = new Gathered<Exchange, ReadonlySet<string>>({
-      keyOf,
+    this.#putAll = new Gathered({
+      keyOf: ({ key }) => key,
       isOutage,
-      ask: (all) => this.#exchangeAll(all),
+      ask: async (artifacts) => {
+        const { rows } = await this.#sql.query<{ key: string }>(PUT_ALL, columnsOf(artifacts));
+        return new Map(rows.map(({ key }) => [key, true as const]));
+      },
     });
   }
 
@@ -249,13 +221,12 @@ export class SqlArtifacts implements Artifacts {
     const sessionKey = artifact.sessionKey ?? null;
     const userCodeKey = artifact.userCodeKey ?? null;
     if (model === 'Session') return this.#putSession([key, accountId, sessionKey, sealed, ttl]);
-    if (userCodeKey === null && artifact.parentKey === undefined) {
-      const gathered = artifact.grantKey === undefined ? this.#putAll : this.#putIssued;
-      return (await gathered.ask(artifact)) ? 'saved' : 'dropped';
+    if (userCodeKey === null && artifact.grantKey === undefined) {
+      return (await this.#putAll.ask(artifact)) ? 'saved' : 'dropped';
     }
     const [statement, values] =
       artifact.grantKey === undefined
-        ? [PUT_CODED, [key, model, accountId, sessionKey, userCodeKey, sealed, ttl]]
+        ? [PUT, [key, model, accountId, sessionKey, userCodeKey, sealed, ttl]]
         : [
             PUT_BOUND,
             [key, model, artifact.grantKey, sessionKey, userCodeKey, sealed, ttl, artifact.parentKey ?? null],
@@ -274,9 +245,8 @@ export class SqlArtifacts implements Artifacts {
     return count === 1;
   }
 
-  async find(model: string, key: string): Promise<StoredArtifact | undefined> {
-    const row = await (GRANT_BOUND.has(model) ? this.#findBound : this.#find).ask(key);
-    return row && storedOf(row);
+  find(model: string, key: string): Promise<StoredArtifact | undefined> {
+    return this.#one(GRANT_BOUND.has(model) ? FIND_BOUND : FIND, key);
   }
 
   findSession(sessionKey: string): Promise<StoredArtifact | undefined> {
@@ -293,9 +263,18 @@ export class SqlArtifacts implements Artifacts {
   }
 
   async exchange(key: string, artifacts: readonly Artifact[]): Promise<'saved' | 'dropped' | 'refused'> {
-    const saved = await this.#exchange.ask({ key, artifacts });
-    if (!saved) return 'refused';
-    return artifacts.every((artifact) => saved.has(artifact.key)) ? 'saved' : 'dropped';
+    const statement = EXCHANGE[artifacts.length - 1];
+    if (!statement) {
+      if (!(await this.consume(key))) return 'refused';
+      const outcomes = await Promise.all(artifacts.map((artifact) => this.put(artifact)));
+      return outcomes.every((outcome) => outcome === 'saved') ? 'saved' : 'dropped';
+    }
+    const values = artifacts.flatMap(({ key: own, model, grantKey, sessionKey, sealed, ttl }) => {
+      return [own, model, grantKey ?? null, sessionKey ?? null, sealed, ttl];
+    });
+    const { rows } = await this.#sql.query<{ used: number; saved: number }>(statement, [key, ...values]);
+    if (rows[0]?.used !== 1) return 'refused';
+    return rows[0].saved === artifacts.length ? 'saved' : 'dropped';
   }
 
   async bury(keys: readonly string[]): Promise<void> {
@@ -337,19 +316,6 @@ export class SqlArtifacts implements Artifacts {
     return this.#isHealthy();
   }
 
-  /** What was saved, by the key of what could be used. */
-  async #exchangeAll(exchanges: readonly Exchange[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
-    const artifacts = exchanges.flatMap((exchange) => exchange.artifacts);
-    const parents = exchanges.flatMap(({ key, artifacts: own }) => own.map(() => key));
-    const { rows } = await this.#sql.query<{ key: string; used: boolean }>(EXCHANGE, [
-      exchanges.map(({ key }) => key),
-      parents,
-      ...columnsOf(artifacts, 'grantKey'),
-    ]);
-    const saved = new Set(rows.filter(({ used }) => !used).map(({ key }) => key));
-    return new Map(rows.filter(({ used }) => used).map(({ key }) => [key, saved]));
-  }
-
   async #putSession(values: readonly unknown[]): Promise<'saved' | 'dropped'> {
     // Two requests that give one session new ids at the same time meet at the unique index; the second then sees the first's id and
     // takes its place. A uid that is still refused after that was ended.
@@ -373,12 +339,12 @@ export class SqlArtifacts implements Artifacts {
   }
 }
 
-/** As the statements about several take them. */
-function columnsOf(artifacts: readonly Artifact[], third: 'accountId' | 'grantKey'): readonly unknown[][] {
+/** As the statement about several takes them. */
+function columnsOf(artifacts: readonly Artifact[]): readonly unknown[][] {
   return [
     artifacts.map(({ key }) => key),
     artifacts.map(({ model }) => model),
-    artifacts.map((artifact) => artifact[third] ?? null),
+    artifacts.map(({ accountId }) => accountId ?? null),
     artifacts.map(({ sessionKey }) => sessionKey ?? null),
     artifacts.map(({ sealed }) => sealed.toString('base64')),
     artifacts.map(({ ttl }) => ttl),
