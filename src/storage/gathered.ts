@@ -1,5 +1,6 @@
 // Questions of one turn of the event loop, asked together: whoever serves many requests at once asks the same kind of question many times over,
-// and one statement about many keys costs little more than one about a single key, here, on the way and in the database.
+// and one statement that writes many rows costs little more than one about a single row, here, on the way and in the database. For reading, look
+// at the plan first: a database that is given a list of keys may read a whole table.
 
 /** So that nobody waits for long behind the others. */
 const MOST = 100;
